@@ -1,0 +1,2 @@
+//! docsweep binary
+fn main() {}
