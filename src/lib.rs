@@ -1,1 +1,15 @@
-//! placeholder
+//! docsweep clears the backup history of many ONLYOFFICE DocSpace portals, on schedules, unattended.
+//!
+//! Data runs one way: `config` → `schedule` → `dispatch` → `sweep` → `portal`, and the report of what was observed
+//! comes back through `events`. A module imports only from its left in
+//!
+//! ```text
+//! domain, clock ← cron, keys ← retry, config, portal ← events ← sweep, schedule ← dispatch ← commands ← main
+//! ```
+//!
+//! and `tests/it/architecture.rs` reads the `use` lines and holds it. `docs/architecture.md` has the picture.
+
+pub mod clock;
+pub mod cron;
+pub mod domain;
+pub mod keys;

@@ -1,0 +1,175 @@
+//! Where a portal's key comes from, and the key itself, which no `Debug`, log or error ever shows.
+//!
+//! A source is checked when the configuration is read; the key is read anew for each attempt, so that a rotated key
+//! needs no restart. An error names the place that was tried, never what was found there.
+
+use std::fmt;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use secrecy::{ExposeSecret as _, SecretString};
+
+/// The longest key that is read. An `sk-` key has 67 characters; a JWT may have some thousand.
+const MAX_KEY: u64 = 16 * 1024;
+
+/// A portal's key, or another text that a portal takes for one.
+#[derive(Clone)]
+pub struct ApiKey(Arc<SecretString>);
+
+impl ApiKey {
+    /// Checks a key's text: surrounding white space goes, and what is left must fit into an HTTP header.
+    pub fn new(text: &str) -> Result<Self, KeyTextError> {
+        let text = text.trim();
+        if text.is_empty() {
+            return Err(KeyTextError::Empty);
+        }
+        if text.len() as u64 > MAX_KEY {
+            return Err(KeyTextError::TooLong);
+        }
+        if text.lines().count() > 1 {
+            return Err(KeyTextError::SeveralLines);
+        }
+        if !text.bytes().all(|b| b == b' ' || b.is_ascii_graphic()) {
+            return Err(KeyTextError::NotAscii);
+        }
+        Ok(Self(Arc::new(SecretString::from(text))))
+    }
+
+    /// The key's text. The only use for it is the `Authorization` header.
+    pub fn expose(&self) -> &str {
+        self.0.expose_secret()
+    }
+}
+
+impl fmt::Debug for ApiKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ApiKey(hidden)")
+    }
+}
+
+/// Why a text is no key. The text itself is never part of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum KeyTextError {
+    /// Nothing but white space.
+    #[error("it is empty")]
+    Empty,
+    /// More than 16 KiB.
+    #[error("it is longer than 16 KiB")]
+    TooLong,
+    /// A file of several keys, or a key broken by an editor.
+    #[error("it has more than one line")]
+    SeveralLines,
+    /// A character that no HTTP header may carry.
+    #[error("it holds a character that an HTTP header cannot carry")]
+    NotAscii,
+}
+
+/// Where a key is read from.
+#[derive(Clone)]
+pub enum ApiKeySource {
+    /// A file, which others than its owner and group must not be able to read.
+    File(PathBuf),
+    /// An environment variable.
+    Env(String),
+    /// A systemd credential: a file of this name in `$CREDENTIALS_DIRECTORY`.
+    Credential(String),
+    /// Written in the configuration itself.
+    Literal(ApiKey),
+}
+
+impl fmt::Debug for ApiKeySource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl fmt::Display for ApiKeySource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => write!(f, "file {}", path.display()),
+            Self::Env(name) => write!(f, "environment variable {name}"),
+            Self::Credential(name) => write!(f, "systemd credential {name}"),
+            Self::Literal(_) => f.write_str("literal (hidden)"),
+        }
+    }
+}
+
+/// Why a key could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyError {
+    /// The file could not be read.
+    #[error("cannot read the key file {}: {reason}", path.display())]
+    Unreadable {
+        /// Which file.
+        path: PathBuf,
+        /// What the system said.
+        reason: std::io::Error,
+    },
+    /// The file's mode lets everybody read it.
+    #[error("the key file {} can be read by every user of this machine (mode {mode:04o}): chmod o-rwx it", path.display())]
+    Exposed {
+        /// Which file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// The variable is not set, or is no UTF-8.
+    #[error("the environment variable {0} is not set")]
+    NoVariable(String),
+    /// The process was not started by systemd with credentials.
+    #[error(
+        "no systemd credential {0}: $CREDENTIALS_DIRECTORY is not set, so systemd passed none to this process"
+    )]
+    NoCredentials(String),
+    /// What was found is no key.
+    #[error("what {place} holds is no key: {reason}")]
+    Text {
+        /// Where it was found.
+        place: String,
+        /// What is wrong with it.
+        reason: KeyTextError,
+    },
+}
+
+impl ApiKeySource {
+    /// Reads the key. This touches the file system: keep it off the runtime's worker threads.
+    pub fn read(&self) -> Result<ApiKey, KeyError> {
+        let text = match self {
+            Self::Literal(key) => return Ok(key.clone()),
+            Self::File(path) => read_private(path)?,
+            Self::Env(name) => std::env::var(name).map_err(|_| KeyError::NoVariable(name.clone()))?,
+            Self::Credential(name) => {
+                let directory = std::env::var_os("CREDENTIALS_DIRECTORY")
+                    .ok_or_else(|| KeyError::NoCredentials(name.clone()))?;
+                read_text(&Path::new(&directory).join(name))?
+            }
+        };
+        ApiKey::new(&text).map_err(|reason| KeyError::Text { place: self.to_string(), reason })
+    }
+}
+
+/// Reads a file that others must not be able to read.
+fn read_private(path: &Path) -> Result<String, KeyError> {
+    let mode =
+        others_can_read(path).map_err(|reason| KeyError::Unreadable { path: path.to_owned(), reason })?;
+    match mode {
+        Some(mode) => Err(KeyError::Exposed { path: path.to_owned(), mode }),
+        None => read_text(path),
+    }
+}
+
+fn read_text(path: &Path) -> Result<String, KeyError> {
+    let unreadable = |reason| KeyError::Unreadable { path: path.to_owned(), reason };
+    let file = std::fs::File::open(path).map_err(unreadable)?;
+    let mut text = String::new();
+    file.take(MAX_KEY + 1).read_to_string(&mut text).map_err(unreadable)?;
+    Ok(text)
+}
+
+/// The permission bits of a file that every user of the machine can read; `None` if they cannot.
+pub fn others_can_read(path: &Path) -> std::io::Result<Option<u32>> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mode = std::fs::metadata(path)?.permissions().mode() & 0o7777;
+    Ok((mode & 0o004 != 0).then_some(mode))
+}
