@@ -103,7 +103,7 @@ pub struct Timetable {
 impl Timetable {
     /// The first slot after `after`, in whole seconds.
     pub fn next_after(&self, after: Timestamp) -> Option<Timestamp> {
-        let from = jiff::Zoned::new(after, self.zone.0.clone());
+        let from = after.to_zoned(self.zone.0.clone());
         self.cron.0.find_next_occurrence(&from, false).ok().map(|next| next.timestamp())
     }
 }
