@@ -13,3 +13,5 @@ pub mod clock;
 pub mod cron;
 pub mod domain;
 pub mod keys;
+pub mod portal;
+pub mod retry;
