@@ -12,6 +12,8 @@
 pub mod clock;
 pub mod cron;
 pub mod domain;
+pub mod events;
 pub mod keys;
 pub mod portal;
 pub mod retry;
+pub mod sweep;
