@@ -10,6 +10,7 @@
 //! and `tests/it/architecture.rs` reads the `use` lines and holds it. `docs/architecture.md` has the picture.
 
 pub mod clock;
+pub mod config;
 pub mod cron;
 pub mod domain;
 pub mod events;

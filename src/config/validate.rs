@@ -1,0 +1,257 @@
+//! From the raw file to the valid configuration: defaults, inheritance, and the rules of one portal.
+//!
+//! Rules between portals are in [`cross`](super::cross).
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::cross;
+use super::known::nearest;
+use super::problem::Problem;
+use super::raw::{RawDaemon, RawFile, RawPortal, RawRetry, RawSchedule, RawScheduleRef, RawSettings};
+use super::reader::{At, Field, listed};
+use super::types::{Config, Daemon, Log, Portal, Schedule, default};
+use super::value::quote;
+use crate::domain::{Authorization, DumpSetting, PortalUrl, RetryPolicy, ScheduleLabel, ServerName};
+
+/// Resolves a file. Whatever is wrong is added to `problems`; `None` if anything had to be left out.
+pub(super) fn resolve(raw: &RawFile, text_len: usize, problems: &mut Vec<Problem>) -> Option<Config> {
+    let named = named(raw);
+    let mut resolver = Resolver { defaults: &raw.defaults, named: &named, inline: HashMap::new(), problems };
+    resolver.settings_alone();
+    let portals: Vec<_> = raw.portals.iter().map(|portal| resolver.portal(portal)).collect();
+    if !raw.has_portals {
+        let problem = Problem::absence(text_len..text_len, "the file names no portal")
+            .help("add a `[[portals]]` table: `docsweep example-config` prints one");
+        problems.push(problem);
+    }
+    cross::check(raw, problems);
+    let schedules =
+        raw.schedules.iter().map(|raw| named.get(raw.name.as_str())?.clone()).collect::<Option<_>>()?;
+    let portals = portals.into_iter().collect::<Option<_>>()?;
+    Some(Config { daemon: daemon(&raw.daemon)?, schedules, portals })
+}
+
+fn daemon(raw: &RawDaemon) -> Option<Daemon> {
+    let default = Daemon::default();
+    let count = |field: &Field<u32>, default| match field {
+        Field::Good(at) => usize::try_from(at.value).ok(),
+        Field::Absent => Some(default),
+        Field::Bad => None,
+    };
+    Some(Daemon {
+        concurrency: count(&raw.concurrency, default.concurrency)?,
+        per_server: count(&raw.per_server, default.per_server)?,
+        shutdown_grace: raw.shutdown_grace.settle(default.shutdown_grace)?,
+        log: Log {
+            format: raw.format.settle(default.log.format)?,
+            level: raw.level.settle(default.log.level)?,
+        },
+    })
+}
+
+/// The named schedules; `None` where a schedule has a problem of its own.
+type Named<'r> = HashMap<&'r str, Option<Arc<Schedule>>>;
+
+fn named(raw: &RawFile) -> Named<'_> {
+    let build = |name: &str, schedule: &RawSchedule| Arc::new(build(name, schedule));
+    let entry = |raw: &super::raw::RawNamed| raw.schedule.as_ref().map(|schedule| build(&raw.name, schedule));
+    raw.schedules.iter().map(|raw| (raw.name.as_str(), entry(raw))).collect()
+}
+
+fn build(label: &str, raw: &RawSchedule) -> Schedule {
+    Schedule { label: ScheduleLabel::new(label), timetable: raw.timetable.clone(), splay: raw.splay }
+}
+
+struct Resolver<'r> {
+    defaults: &'r RawSettings,
+    named: &'r Named<'r>,
+    /// Equal inline schedules are one, so that they are one job of the scheduler.
+    inline: HashMap<(String, String, Duration), Arc<Schedule>>,
+    problems: &'r mut Vec<Problem>,
+}
+
+impl Resolver<'_> {
+    /// `[defaults]` by itself, so that its problems are found even if no portal inherits them.
+    fn settings_alone(&mut self) {
+        let defaults = self.defaults;
+        if let Some(schedule) = defaults.schedule.good() {
+            self.schedule(schedule);
+        }
+        self.timeouts(defaults);
+        self.retry(&defaults.retry);
+    }
+
+    fn portal(&mut self, raw: &RawPortal) -> Option<Portal> {
+        let (own, defaults) = (&raw.settings, self.defaults);
+        self.require(raw, "name", "acme", &raw.name);
+        self.require(raw, "url", "https://acme.example.com", &raw.url);
+        self.require_table(
+            raw,
+            "api_key",
+            "{ file = \"/etc/docsweep/keys/acme\" }",
+            own.api_key.or(&defaults.api_key),
+        );
+        let schedule = own.schedule.or(&defaults.schedule);
+        self.require_table(raw, "schedule", "\"nightly\"", schedule);
+        let schedule = schedule.good().and_then(|schedule| self.schedule(schedule));
+        let allow_http = own.allow_http.or(&defaults.allow_http).settle(default::ALLOW_HTTP);
+        let url = self.url(raw, allow_http);
+        let timeouts = self.timeouts(own);
+        let retry = self.retry(&own.retry);
+        let (connect_timeout, timeout) = timeouts?;
+        let url = url?;
+        Some(Portal {
+            name: raw.name.good()?.value.clone(),
+            server: server(own.server.or(&defaults.server), &url)?,
+            url,
+            api_key: own.api_key.or(&defaults.api_key).good()?.value.clone(),
+            authorization: own.authorization.or(&defaults.authorization).settle(Authorization::default())?,
+            schedule: schedule?,
+            dump: own.dump.or(&defaults.dump).settle(DumpSetting::default())?,
+            verify: own.verify.or(&defaults.verify).settle(default::VERIFY)?,
+            enabled: own.enabled.or(&defaults.enabled).settle(default::ENABLED)?,
+            connect_timeout,
+            timeout,
+            ca_file: optional(own.ca_file.or(&defaults.ca_file))?,
+            proxy: optional(own.proxy.or(&defaults.proxy))?,
+            retry: retry?,
+            allow_http: allow_http?,
+        })
+    }
+
+    fn require<T>(&mut self, raw: &RawPortal, key: &str, example: &str, field: &Field<T>) {
+        self.require_table(raw, key, &format!("\"{example}\""), field);
+    }
+
+    fn require_table<T>(&mut self, raw: &RawPortal, key: &str, example: &str, field: &Field<T>) {
+        if matches!(field, Field::Absent) {
+            let problem = Problem::absence(raw.span.clone(), format!("{} has no `{key}`", raw.title))
+                .label(format!("`{key}` is missing here"))
+                .help(match key {
+                    "name" | "url" => format!("add `{key} = {example}`"),
+                    _ => format!("add `{key} = {example}`, here or in `[defaults]`"),
+                });
+            self.problems.push(problem);
+        }
+    }
+
+    fn url(&mut self, raw: &RawPortal, allow_http: Option<bool>) -> Option<PortalUrl> {
+        let at = raw.url.good()?;
+        if at.value.as_url().scheme() == "http" && allow_http == Some(false) {
+            let problem = Problem::new(at.span.clone(), "`url`: http sends the key in clear text")
+                .label("this is not https")
+                .help("write https://, or, if nobody can listen on the way, add `allow_http = true`");
+            self.problems.push(problem);
+            return None;
+        }
+        Some(at.value.clone())
+    }
+
+    fn schedule(&mut self, at: &At<RawScheduleRef>) -> Option<Arc<Schedule>> {
+        match &at.value {
+            RawScheduleRef::Named(name) => match self.named.get(name.as_str()) {
+                Some(schedule) => schedule.clone(),
+                None => self.unknown_schedule(at, name),
+            },
+            RawScheduleRef::Inline(raw) => {
+                let raw = raw.as_ref()?;
+                let cron = raw.timetable.cron.as_str();
+                let key = (cron.to_owned(), raw.timetable.zone.name().to_owned(), raw.splay);
+                Some(Arc::clone(self.inline.entry(key).or_insert_with(|| Arc::new(build(cron, raw)))))
+            }
+        }
+    }
+
+    fn unknown_schedule<T>(&mut self, at: &At<RawScheduleRef>, name: &str) -> Option<T> {
+        let names = || {
+            let mut names: Vec<&str> = self.named.keys().copied().collect();
+            names.sort_unstable();
+            names
+        };
+        let help = match nearest(name, names()) {
+            Some(near) => format!("did you mean \"{near}\"?"),
+            None if self.named.is_empty() => format!("add `[schedules.{name}]` with a `cron`"),
+            None if self.named.len() <= 10 => format!("the schedules of this file are {}", listed(names())),
+            None => format!("write the name of a schedule of this file, or add `[schedules.{name}]`"),
+        };
+        let problem = Problem::absence(at.span.clone(), format!("there is no schedule {}", quote(name)))
+            .label("no `[schedules.…]` has this name")
+            .help(help);
+        self.problems.push(problem);
+        None
+    }
+
+    /// `connect_timeout` and `timeout`.
+    fn timeouts(&mut self, own: &RawSettings) -> Option<(Duration, Duration)> {
+        let connect = (own.connect_timeout.or(&self.defaults.connect_timeout), default::CONNECT_TIMEOUT);
+        let whole = (own.timeout.or(&self.defaults.timeout), default::TIMEOUT);
+        self.ordered(("connect_timeout", connect), ("timeout", whole))
+    }
+
+    fn retry(&mut self, own: &RawRetry) -> Option<RetryPolicy> {
+        let (inherited, default) = (&self.defaults.retry, RetryPolicy::default());
+        let initial = (own.initial_backoff.or(&inherited.initial_backoff), default.initial_backoff);
+        let most = (own.max_backoff.or(&inherited.max_backoff), default.max_backoff);
+        let (initial_backoff, max_backoff) =
+            self.ordered(("initial_backoff", initial), ("max_backoff", most))?;
+        Some(RetryPolicy {
+            max_attempts: own.max_attempts.or(&inherited.max_attempts).settle(default.max_attempts)?,
+            initial_backoff,
+            max_backoff,
+            deadline: own.deadline.or(&inherited.deadline).settle(default.deadline)?,
+        })
+    }
+
+    /// Two durations of which the first must not be the longer one.
+    fn ordered(&mut self, short: Bound<'_>, long: Bound<'_>) -> Option<(Duration, Duration)> {
+        let ((short_key, (short, short_default)), (long_key, (long, long_default))) = (short, long);
+        let (least, most) = (short.settle(short_default)?, long.settle(long_default)?);
+        if least <= most {
+            return Some((least, most));
+        }
+        let (least, most) = (humantime::format_duration(least), humantime::format_duration(most));
+        let message = format!("`{short_key}` ({least}) is longer than `{long_key}` ({most})");
+        let problem = match (short.good(), long.good()) {
+            (Some(short), Some(long)) => Problem::new(long.span.clone(), message)
+                .label("this must not be the shorter one")
+                .other(short.span.clone(), "the longer one"),
+            (Some(at), None) | (None, Some(at)) => {
+                Problem::new(at.span.clone(), message).label("the other one has its default")
+            }
+            // The defaults are in order.
+            (None, None) => return None,
+        };
+        let help =
+            format!("write a `{long_key}` of at least \"{least}\", or a `{short_key}` of at most \"{most}\"");
+        self.problems.push(problem.help(help));
+        None
+    }
+}
+
+/// A key, what is written for it, and its default.
+type Bound<'f> = (&'static str, (&'f Field<Duration>, Duration));
+
+/// A key without a default. `None`: its problem has been reported.
+#[expect(
+    clippy::option_option,
+    reason = "the outer one is whether a problem was reported, as everywhere here"
+)]
+fn optional<T: Clone>(field: &Field<T>) -> Option<Option<T>> {
+    match field {
+        Field::Good(at) => Some(Some(at.value.clone())),
+        Field::Absent => Some(None),
+        Field::Bad => None,
+    }
+}
+
+/// The server that a portal lives on. `None`: its problem has been reported.
+pub(super) fn server(field: &Field<ServerName>, url: &PortalUrl) -> Option<ServerName> {
+    match field {
+        Field::Good(at) => Some(at.value.clone()),
+        // A host may be written with its root dot; it is the same host.
+        Field::Absent => ServerName::new(url.host().trim_end_matches('.')).ok(),
+        Field::Bad => None,
+    }
+}
