@@ -26,8 +26,8 @@ use crate::transmit::{self, Flow, Outgoing};
 use crate::wire::{Head, Incoming, Wire};
 
 /// Serves an accepted stream until it ends or is cut.
-pub(crate) async fn serve(core: Arc<Core>, gate: Option<PortalId>, stream: TcpStream) {
-    let connected = Connected::new(&core, gate);
+pub(crate) async fn serve(core: Arc<Core>, connected: Connected, stream: TcpStream) {
+    let (gate, number) = (connected.gate, connected.number);
     let (tls, cut) = {
         let state = core.lock();
         match gate.and_then(|id| state.portal(id)) {
@@ -35,7 +35,6 @@ pub(crate) async fn serve(core: Arc<Core>, gate: Option<PortalId>, stream: TcpSt
             None => (state.config.tls, CancellationToken::new()),
         }
     };
-    let number = connected.number;
     tokio::select! {
         () = cut.cancelled() => {}
         // Boxed, so that the accept loop's task stays small.

@@ -70,10 +70,11 @@ impl Core {
         Some(tasks.set.spawn(task))
     }
 
-    /// Ends every task, for good.
-    pub(crate) fn close(&self) {
+    /// Ends every task, for good, and hands them over to be awaited.
+    pub(crate) fn close(&self) -> JoinSet<()> {
         let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
         tasks.closed = true;
         tasks.set.abort_all();
+        std::mem::take(&mut tasks.set)
     }
 }

@@ -13,6 +13,7 @@ use tokio::task::AbortHandle;
 
 use crate::connection;
 use crate::core::Core;
+use crate::log::Connected;
 use crate::portal_state::Flag;
 use crate::state::PortalId;
 
@@ -84,7 +85,8 @@ async fn accept(core: Arc<Core>, gate: Option<PortalId>, listening: Listening) {
             }
             continue;
         }
-        core.spawn(connection::serve(Arc::clone(&core), gate, stream));
+        let connected = Connected::new(&core, gate);
+        core.spawn(connection::serve(Arc::clone(&core), connected, stream));
     }
 }
 

@@ -6,6 +6,21 @@
 //! of the contract a line follows. On top of that, every way a real deployment fails can be scripted
 //! per portal and per route: [`Fault`], [`Portal::refuse_connections`], [`Tls`], [`Portal::hold`].
 //!
+//! ```
+//! # async fn example() -> std::io::Result<()> {
+//! use docspace_sim::{Fault, Key, Route, Server};
+//!
+//! let server = Server::start().await?;
+//! let portal = server.add_portal("acme").await?;
+//! let key = portal.add_key(Key::admin());
+//! portal.add_backups(3);
+//! portal.fault(Route::DeleteHistory, Fault::GatewayPage(503));
+//! // A client of `portal.url()` with `Authorization: Bearer {key}` now sees 503 once, then 200.
+//! # drop(key);
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! The crate knows nothing of any client. What a client did is read back from the request log
 //! ([`Portal::requests`]) and from the two separate stores, [`Portal::records`] and [`Portal::files`].
 //!

@@ -90,7 +90,7 @@ impl State {
 /// An open connection.
 pub(crate) struct Connected {
     core: Arc<Core>,
-    gate: Option<PortalId>,
+    pub(crate) gate: Option<PortalId>,
     pub(crate) number: u64,
 }
 

@@ -30,7 +30,7 @@ struct Owner {
 
 impl Drop for Owner {
     fn drop(&mut self) {
-        self.core.close();
+        drop(self.core.close());
     }
 }
 
@@ -264,9 +264,11 @@ impl Server {
         self.core().wait(|state| state.meter.connections == 0 && state.meter.in_flight == 0).await;
     }
 
-    /// Ends every listener, connection and job, for good, as dropping the last handle does.
-    pub fn shut_down(&self) {
-        self.core().close();
+    /// Ends every listener, connection and job, for good, as dropping the last handle does, and returns
+    /// once they have ended.
+    pub async fn shut_down(&self) {
+        let mut tasks = self.core().close();
+        while tasks.join_next().await.is_some() {}
     }
 }
 
