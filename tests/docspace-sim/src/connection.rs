@@ -73,6 +73,15 @@ async fn talk(core: &Arc<Core>, gate: Option<PortalId>, number: u64, stream: Tcp
 
 async fn handshake(core: &Core, mut stream: TcpStream, tls: Option<Tls>) -> io::Result<Option<Wire>> {
     let Some(tls) = tls else { return Ok(Some(Wire::new(Box::new(stream), false))) };
+    if speaks_plainly(&stream).await? {
+        // nginx answers it so; the key has crossed in clear already (§6).
+        let mut wire = Wire::new(Box::new(stream), false);
+        if let Incoming::Head(_) = wire.read_head().await {
+            wire.send(&transmit::render(&Answer::gateway(400), false)).await?;
+            wire.close().await;
+        }
+        return Ok(None);
+    }
     if matches!(tls, Tls::CloseInHandshake | Tls::GarbageHandshake) {
         let mut hello = [0; 4096];
         let read = stream.read(&mut hello).await?;
@@ -85,6 +94,13 @@ async fn handshake(core: &Core, mut stream: TcpStream, tls: Option<Tls>) -> io::
     let acceptor = TlsAcceptor::from(core.authority.config(tls)?);
     let stream = acceptor.accept(stream).await?;
     Ok(Some(Wire::new(Box::new(stream), true)))
+}
+
+/// Whether the first byte is a letter, as of an HTTP verb, and not a TLS record's 22.
+async fn speaks_plainly(stream: &TcpStream) -> io::Result<bool> {
+    let mut first = [0];
+    stream.peek(&mut first).await?;
+    Ok(first.iter().all(u8::is_ascii_alphabetic))
 }
 
 /// One request, from its head to the last byte of its answer.

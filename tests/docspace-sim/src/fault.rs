@@ -110,6 +110,8 @@ pub enum Fault {
     Delay(Duration),
     /// Does the work, then goes wrong all the same: a 504 while the server goes on (§7).
     AfterWork(Box<Fault>),
+    /// Waits, then goes wrong; a client that leaves meanwhile ends it.
+    Late(Duration, Box<Fault>),
 }
 
 impl Fault {
@@ -124,9 +126,16 @@ impl Fault {
         Self::AfterWork(Box::new(self))
     }
 
+    /// The same fault, after a wait.
+    #[must_use]
+    pub fn late(self, delay: Duration) -> Self {
+        Self::Late(delay, Box::new(self))
+    }
+
     pub(crate) fn plan(&self, head: &Head) -> Plan {
         match self {
             Self::AfterWork(fault) => Plan { work: true, ..fault.plan(head) },
+            Self::Late(delay, fault) => Plan { delay: Some(*delay), ..fault.plan(head) },
             Self::Delay(delay) => Plan { delay: Some(*delay), ..Plan::normal() },
             Self::TruncatedJson => Plan::worked(Delivery::CutJson),
             Self::TruncatedBody => Plan::worked(Delivery::CutBody),

@@ -46,6 +46,7 @@ impl Standing {
 }
 
 /// Holds requests of a route; dropping it releases them.
+#[must_use = "dropping a hold releases it"]
 pub struct Hold {
     gate: watch::Sender<Gate>,
 }

@@ -150,9 +150,9 @@ fn count(state: &State, context: &Context, head: &Head) -> Answer {
     let (Some(from), Some(to), Ok(paid)) = (from, to, paid) else {
         return Answer::validation(head, "From", "");
     };
-    let counted = state.rows.iter().filter(|row| {
-        row.tenant == context.tenant && row.backup.paid == paid && (from..=to).contains(&row.backup.created)
-    });
+    let counted = state
+        .rows_of(context.tenant)
+        .filter(|row| row.backup.paid == paid && (from..=to).contains(&row.backup.created));
     Answer::success(head, Some(json!(counted.count())))
 }
 

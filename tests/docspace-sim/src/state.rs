@@ -4,7 +4,7 @@
 //! (§2.1). Files are a set apart: removing a row says nothing about its file, which is the point of
 //! the whole simulation.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use uuid::Uuid;
 
@@ -67,7 +67,9 @@ pub(crate) struct State {
     /// Keyed by port; `order` keeps the first portal first.
     pub(crate) portals: BTreeMap<PortalId, PortalState>,
     pub(crate) order: Vec<PortalId>,
-    pub(crate) rows: Vec<Row>,
+    /// Rows are never taken out, only flagged.
+    rows: Vec<Row>,
+    places: HashMap<Uuid, usize>,
     pub(crate) files: BTreeSet<Uuid>,
     pub(crate) schedules: BTreeMap<i64, Schedule>,
     pub(crate) backups: BTreeMap<i64, Progress>,
@@ -86,6 +88,7 @@ impl State {
             portals: BTreeMap::new(),
             order: Vec::new(),
             rows: Vec::new(),
+            places: HashMap::new(),
             files: BTreeSet::new(),
             schedules: BTreeMap::new(),
             backups: BTreeMap::new(),
@@ -126,27 +129,44 @@ impl State {
             self.files.insert(id);
         }
         let owner = owner.filter(|_| backup.has_owner);
-        self.rows.push(Row { id, tenant, file: id, owner, backup, removed: false, flag_fails: false });
+        self.insert(Row { id, tenant, file: id, owner, backup, removed: false, flag_fails: false });
         id
     }
 
+    fn insert(&mut self, row: Row) {
+        self.places.insert(row.id, self.rows.len());
+        self.rows.push(row);
+    }
+
+    /// §3: after a restore the rows are there again under the new tenant, with new ids.
+    pub(crate) fn copy_rows(&mut self, from: i64, to: i64) {
+        let copies: Vec<Row> = self.rows_of(from).cloned().collect();
+        for row in copies {
+            self.insert(Row { id: Uuid::new_v4(), tenant: to, ..row });
+        }
+    }
+
+    /// The rows of exactly this tenant.
+    pub(crate) fn rows_of(&self, tenant: i64) -> impl Iterator<Item = &Row> {
+        self.rows.iter().filter(move |row| row.tenant == tenant)
+    }
+
     pub(crate) fn row(&self, id: Uuid) -> Option<&Row> {
-        self.rows.iter().find(|row| row.id == id)
+        self.rows.get(*self.places.get(&id)?)
     }
 
     pub(crate) fn row_mut(&mut self, id: Uuid) -> Option<&mut Row> {
-        self.rows.iter_mut().find(|row| row.id == id)
+        self.rows.get_mut(*self.places.get(&id)?)
     }
 
     /// §2.1 no. 3: all rows of exactly this tenant that are not flagged.
     pub(crate) fn listed(&self, tenant: i64) -> Vec<Uuid> {
-        self.rows.iter().filter(|row| row.tenant == tenant && !row.removed).map(|row| row.id).collect()
+        self.rows_of(tenant).filter(|row| !row.removed).map(|row| row.id).collect()
     }
 
     /// Every row of a tenant, flagged or not, as seen from outside the API.
     pub(crate) fn records(&self, tenant: i64) -> Vec<Record> {
-        let of_tenant = self.rows.iter().filter(|row| row.tenant == tenant);
-        of_tenant
+        self.rows_of(tenant)
             .map(|row| Record {
                 id: row.id,
                 file_name: row.backup.file_name.clone().unwrap_or_default(),

@@ -139,7 +139,8 @@ impl Portal {
         self.read(|portal| portal.meter.in_flight)
     }
 
-    /// The most requests ever at work at once.
+    /// The most requests ever at work at once. A hanging request counts until its client's leaving has
+    /// been seen, which may be just after that client's next request.
     pub fn max_concurrent(&self) -> usize {
         self.read(|portal| portal.meter.peak)
     }

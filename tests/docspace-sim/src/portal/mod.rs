@@ -14,7 +14,7 @@ use crate::core::Core;
 use crate::model::{Backup, Key, Progress, Record, Role, Schedule, Status, StorageKind};
 use crate::portal_state::{Flag, Health, PortalState};
 use crate::server::{put, url};
-use crate::state::{DUMPS, PortalId, Row, State};
+use crate::state::{DUMPS, PortalId, State};
 
 /// A portal.
 #[derive(Clone)]
@@ -181,9 +181,7 @@ impl Portal {
     pub fn finish_restore(&self) {
         self.edit_tenant(|state, old| {
             let new = state.new_tenant();
-            let copies: Vec<Row> = state.rows.iter().filter(|row| row.tenant == old).cloned().collect();
-            let copies = copies.into_iter().map(|row| Row { id: Uuid::new_v4(), tenant: new, ..row });
-            state.rows.extend(copies);
+            state.copy_rows(old, new);
             state.restores.insert(new, Progress::finished());
             if let Some(portal) = state.portals.get_mut(&self.id) {
                 portal.tenant = new;

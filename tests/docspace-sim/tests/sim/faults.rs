@@ -194,7 +194,8 @@ async fn rules_count_skip_and_look_at_dump() {
 async fn a_504_while_the_server_goes_on() {
     let (_server, portal, key) = portal().await;
     portal.add_backups(2);
-    assert_eq!(with(&portal, &key, Fault::GatewayPage(504).after_work()).await.status, 504);
+    let fault = Fault::GatewayPage(504).after_work().late(PAUSE);
+    assert_eq!(with(&portal, &key, fault).await.status, 504);
     assert!(portal.files().is_empty());
     let last = portal.deletes().pop().unwrap();
     assert_eq!((last.worked, last.status), (true, Some(504)));

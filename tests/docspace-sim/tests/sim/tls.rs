@@ -39,6 +39,15 @@ async fn a_valid_certificate_serves() {
 }
 
 #[tokio::test]
+async fn plain_http_on_a_tls_port_is_refused_in_plain() {
+    let (server, portal, key) = portal_of(Server::builder().tls(Tls::Valid).start().await).await;
+    let mut client = Client::connect(&portal).await.unwrap();
+    let reply = client.call("DELETE", DELETE_ALL, &[("Authorization", &bearer(&key))]).await;
+    assert_eq!((reply.status, reply.is_from_app()), (400, false));
+    assert!(server.requests().is_empty());
+}
+
+#[tokio::test]
 async fn bad_certificates_and_handshakes_do_not() {
     let (server, portal, _) = portal_of(Server::builder().tls(Tls::Expired).start().await).await;
     let kinds = [
