@@ -78,6 +78,9 @@ pub(super) const KEY_SOURCE: &[Known] = &[
 /// The one key whose value may be a secret.
 pub(super) const API_KEY: &str = "api_key";
 
+/// How messages call its table.
+pub(super) const KEY_TITLE: &str = "`api_key`";
+
 /// Every section: how messages call it, and its keys.
 pub(super) fn sections() -> [(&'static str, &'static [Known]); 8] {
     [
@@ -87,8 +90,8 @@ pub(super) fn sections() -> [(&'static str, &'static [Known]); 8] {
         ("[schedules.NAME]", SCHEDULE),
         ("[[portals]]", PORTAL),
         ("[defaults]", defaults()),
-        ("retry", RETRY),
-        (API_KEY, KEY_SOURCE),
+        ("`retry`", RETRY),
+        (KEY_TITLE, KEY_SOURCE),
     ]
 }
 

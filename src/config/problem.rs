@@ -3,6 +3,7 @@
 //! A [`Problems`] value holds only the masked text of its file, so nothing that is made of it (a message, `Debug`,
 //! JSON) can show a key.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::ops::Range;
 
@@ -153,16 +154,10 @@ impl Problems {
     /// Sorts what was found, drops what only follows from something else, and masks the secrets.
     pub(super) fn new(file: String, text: &str, marks: &mask::Marks, mut found: Vec<Problem>) -> Self {
         let lines = Lines::new(text);
-        found.sort_by(|a, b| {
-            (a.span.start, a.span.end, a.kind, &a.message).cmp(&(
-                b.span.start,
-                b.span.end,
-                b.kind,
-                &b.message,
-            ))
-        });
+        found.sort_by(|a, b| (a.span.start, a.span.end, a.kind).cmp(&(b.span.start, b.span.end, b.kind)));
         let mut problems = drop_consequences(found, &lines);
-        problems.dedup_by(|a, b| a.span == b.span && a.message == b.message);
+        let mut seen = HashSet::new();
+        problems.retain(|problem| seen.insert((problem.span.clone(), problem.message.clone())));
         let dropped = problems.len().saturating_sub(KEPT);
         problems.truncate(KEPT);
         for problem in &mut problems {

@@ -28,6 +28,8 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 pub(super) struct RawFile {
     pub(super) daemon: RawDaemon,
     pub(super) schedules: Vec<RawNamed>,
+    /// Whether `schedules` is there and no table of schedules.
+    pub(super) schedules_lost: bool,
     pub(super) defaults: RawSettings,
     pub(super) portals: Vec<RawPortal>,
     /// Whether there are portals, however wrong.
@@ -108,12 +110,20 @@ pub(super) fn file<'t>(reader: &mut Reader<'t>, root: &'t DeTable<'t>, folder: &
     let root = reader.open("the file", 0..0, root, known::FILE);
     let daemon = daemon(reader, &root);
     let schedules = schedules(reader, &root);
+    let schedules_lost = root.get("schedules").is_some_and(|value| value.get_ref().as_table().is_none());
     let defaults = match reader.child(&root, "defaults", "[defaults]", known::defaults()) {
         Some(section) => settings(reader, &section, folder),
         None => RawSettings::default(),
     };
     let portals = portals(reader, &root, folder);
-    RawFile { daemon, schedules, defaults, portals, has_portals: root.get("portals").is_some() }
+    RawFile {
+        daemon,
+        schedules,
+        schedules_lost,
+        defaults,
+        portals,
+        has_portals: root.get("portals").is_some(),
+    }
 }
 
 fn daemon<'t>(reader: &mut Reader<'t>, root: &Section<'t>) -> RawDaemon {
@@ -177,7 +187,7 @@ fn named_schedule<'t>(
 ) -> Option<RawSchedule> {
     let title = format!("schedule {}", quote(name));
     let DeValue::Table(table) = value.get_ref() else {
-        reader.marks.hide(value.span());
+        reader.mark_entry(name, value);
         let found = kind(value.get_ref());
         let problem = Problem::new(value.span(), format!("{title} must be a table, not {found}"))
             .label("expected a table")
@@ -336,7 +346,7 @@ fn dump(value: &DeValue<'_>) -> Result<DumpSetting, Fault> {
 }
 
 fn retry<'t>(reader: &mut Reader<'t>, section: &Section<'t>) -> RawRetry {
-    let Some(retry) = reader.child(section, "retry", "retry", known::RETRY) else {
+    let Some(retry) = reader.child(section, "retry", "`retry`", known::RETRY) else {
         return RawRetry::default();
     };
     RawRetry {
