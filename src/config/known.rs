@@ -112,3 +112,47 @@ pub(super) fn nearest<'c>(text: &str, candidates: impl IntoIterator<Item = &'c s
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_example_has_every_key() {
+        let example = include_str!("../../config.example.toml");
+        let written = |key: &str| {
+            let assigned = |line: &str| {
+                let line = line.trim_start_matches(['#', ' ']);
+                line.match_indices(key).any(|(at, _)| {
+                    let before = line.get(..at).and_then(|before| before.chars().next_back());
+                    let after = line.get(at + key.len()..).unwrap_or_default();
+                    before.is_none_or(|c| matches!(c, ' ' | '{' | '[' | '.'))
+                        && after.trim_start().starts_with(['=', ']', '.'])
+                })
+            };
+            example.lines().any(assigned)
+        };
+        for (title, keys) in sections() {
+            for key in keys {
+                assert!(written(key.name), "config.example.toml lacks {} of {title}", key.name);
+            }
+        }
+    }
+
+    #[test]
+    fn portals_inherit_all_but_their_name_and_address() {
+        let own: Vec<_> = PORTAL.iter().take(2).map(|known| known.name).collect();
+        assert_eq!(own, ["name", "url"]);
+        assert_eq!(defaults().len() + 2, PORTAL.len());
+    }
+
+    #[test]
+    fn a_slip_is_recognised_and_a_guess_is_not() {
+        let near = |text| nearest(text, PORTAL.iter().map(|known| known.name));
+        assert_eq!(near("tiemout"), Some("timeout"));
+        assert_eq!(near("api-key"), Some("api_key"));
+        assert_eq!(near("Connect_Timeout"), Some("connect_timeout"));
+        assert_eq!(near("keep"), None);
+        assert_eq!(near(&"x".repeat(100_000)), None);
+    }
+}

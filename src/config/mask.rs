@@ -127,7 +127,7 @@ pub(super) fn is_secret_key(key: &str) -> bool {
 
 /// Whether a word names a secret. A bare `key` or `token` does only if a value follows.
 fn is_secret_word(word: &str, rest: &str) -> bool {
-    let plain: String = word.chars().filter(|c| c.is_ascii_alphanumeric()).collect::<String>().to_lowercase();
+    let plain = word.to_lowercase().replace(['_', '-'], "");
     if plain.contains("apikey") || plain.len() < 16 && strsim::damerau_levenshtein(&plain, "apikey") <= 2 {
         return true;
     }

@@ -20,8 +20,8 @@ use crate::keys::ApiKeySource;
 
 /// The least duration where zero makes no sense.
 const MOMENT: Duration = Duration::from_millis(1);
-const HOUR: Duration = Duration::from_secs(60 * 60);
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+const HOUR: Duration = Duration::from_hours(1);
+const DAY: Duration = Duration::from_hours(24);
 
 /// The whole file.
 #[derive(Default)]
@@ -73,6 +73,8 @@ pub(super) enum RawScheduleRef {
 pub(super) struct RawPortal {
     pub(super) title: String,
     pub(super) span: Range<usize>,
+    /// From its header to the next portal's.
+    pub(super) scope: Range<usize>,
     pub(super) name: Field<PortalName>,
     pub(super) url: Field<PortalUrl>,
     pub(super) settings: RawSettings,
@@ -242,7 +244,7 @@ fn portals<'t>(reader: &mut Reader<'t>, root: &Section<'t>, folder: &Path) -> Ve
         return Vec::new();
     };
     let mut read = Vec::with_capacity(portals.len());
-    for item in portals.iter() {
+    for item in portals {
         match item.get_ref() {
             DeValue::Table(table) => read.push(portal(reader, item.span(), table, folder)),
             other => {
@@ -250,6 +252,10 @@ fn portals<'t>(reader: &mut Reader<'t>, root: &Section<'t>, folder: &Path) -> Ve
                 reader.report(root, "portals", item.span(), Fault::kind("a list of tables", other));
             }
         }
+    }
+    let starts: Vec<usize> = read.iter().skip(1).map(|portal| portal.span.start).collect();
+    for (portal, end) in read.iter_mut().zip(starts) {
+        portal.scope.end = end;
     }
     read
 }
@@ -270,7 +276,7 @@ fn portal<'t>(
     });
     let url = reader.read(&section, "url", url);
     let settings = settings(reader, &section, folder);
-    RawPortal { title, span, name, url, settings }
+    RawPortal { title, scope: span.start..usize::MAX, span, name, url, settings }
 }
 
 /// Whether plain http is allowed is known only after inheritance, so it passes here.

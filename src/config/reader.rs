@@ -13,7 +13,7 @@ use toml::de::{DeTable, DeValue};
 use super::known::{self, API_KEY, Known, nearest};
 use super::mask::{self, Marks};
 use super::problem::Problem;
-use super::value::Fault;
+use super::value::{Fault, quote};
 use crate::cron::{Cron, CronError, Zone, ZoneError};
 
 /// A value and the bytes that it was read from.
@@ -24,20 +24,15 @@ pub(super) struct At<T> {
 }
 
 /// What a section holds for a key.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub(super) enum Field<T> {
     /// Nothing.
+    #[default]
     Absent,
     /// Something wrong, which has been reported.
     Bad,
     /// A checked value.
     Good(At<T>),
-}
-
-impl<T> Default for Field<T> {
-    fn default() -> Self {
-        Self::Absent
-    }
 }
 
 impl<T> Field<T> {
@@ -270,9 +265,10 @@ impl<'t> Reader<'t> {
         } else {
             self.mark_entry(key, value);
         }
-        let message = match is_odd {
-            true => format!("unknown key in {}", section.title),
-            false => format!("unknown key `{}` in {}", key.escape_debug(), section.title),
+        let message = if is_odd {
+            format!("unknown key in {}", section.title)
+        } else {
+            format!("unknown key {} in {}", quote(key), section.title)
         };
         let help = match (near, elsewhere(key)) {
             (Some(near), _) => format!("did you mean `{near}`?"),

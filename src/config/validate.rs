@@ -135,13 +135,16 @@ impl Resolver<'_> {
 
     fn require_table<T>(&mut self, raw: &RawPortal, key: &str, example: &str, field: &Field<T>) {
         if matches!(field, Field::Absent) {
+            let own = matches!(key, "name" | "url");
             let problem = Problem::absence(raw.span.clone(), format!("{} has no `{key}`", raw.title))
                 .label(format!("`{key}` is missing here"))
-                .help(match key {
-                    "name" | "url" => format!("add `{key} = {example}`"),
-                    _ => format!("add `{key} = {example}`, here or in `[defaults]`"),
+                .help(if own {
+                    format!("add `{key} = {example}`")
+                } else {
+                    format!("add `{key} = {example}`, here or in `[defaults]`")
                 });
-            self.problems.push(problem);
+            // What can be inherited may have been swallowed anywhere.
+            self.problems.push(if own { problem.scope(raw.scope.clone()) } else { problem });
         }
     }
 
