@@ -78,6 +78,9 @@ pub(super) const KEY_SOURCE: &[Known] = &[
 /// The one key whose value may be a secret.
 pub(super) const API_KEY: &str = "api_key";
 
+/// How messages call its table.
+pub(super) const KEY_TITLE: &str = "`api_key`";
+
 /// Every section: how messages call it, and its keys.
 pub(super) fn sections() -> [(&'static str, &'static [Known]); 8] {
     [
@@ -87,8 +90,8 @@ pub(super) fn sections() -> [(&'static str, &'static [Known]); 8] {
         ("[schedules.NAME]", SCHEDULE),
         ("[[portals]]", PORTAL),
         ("[defaults]", defaults()),
-        ("retry", RETRY),
-        (API_KEY, KEY_SOURCE),
+        ("`retry`", RETRY),
+        (KEY_TITLE, KEY_SOURCE),
     ]
 }
 
@@ -108,4 +111,48 @@ pub(super) fn nearest<'c>(text: &str, candidates: impl IntoIterator<Item = &'c s
         .filter(|(distance, _)| *distance <= limit)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_example_has_every_key() {
+        let example = include_str!("../../config.example.toml");
+        let written = |key: &str| {
+            let assigned = |line: &str| {
+                let line = line.trim_start_matches(['#', ' ']);
+                line.match_indices(key).any(|(at, _)| {
+                    let before = line.get(..at).and_then(|before| before.chars().next_back());
+                    let after = line.get(at + key.len()..).unwrap_or_default();
+                    before.is_none_or(|c| matches!(c, ' ' | '{' | '[' | '.'))
+                        && after.trim_start().starts_with(['=', ']', '.'])
+                })
+            };
+            example.lines().any(assigned)
+        };
+        for (title, keys) in sections() {
+            for key in keys {
+                assert!(written(key.name), "config.example.toml lacks {} of {title}", key.name);
+            }
+        }
+    }
+
+    #[test]
+    fn portals_inherit_all_but_their_name_and_address() {
+        let own: Vec<_> = PORTAL.iter().take(2).map(|known| known.name).collect();
+        assert_eq!(own, ["name", "url"]);
+        assert_eq!(defaults().len() + 2, PORTAL.len());
+    }
+
+    #[test]
+    fn a_slip_is_recognised_and_a_guess_is_not() {
+        let near = |text| nearest(text, PORTAL.iter().map(|known| known.name));
+        assert_eq!(near("tiemout"), Some("timeout"));
+        assert_eq!(near("api-key"), Some("api_key"));
+        assert_eq!(near("Connect_Timeout"), Some("connect_timeout"));
+        assert_eq!(near("keep"), None);
+        assert_eq!(near(&"x".repeat(100_000)), None);
+    }
 }

@@ -8,6 +8,8 @@
 
 use std::ops::Range;
 
+use super::known;
+
 /// What the reader found out about the parts of a file.
 #[derive(Debug, Default)]
 pub(super) struct Marks {
@@ -118,9 +120,14 @@ fn after_secret_word(line: &str) -> Option<usize> {
         .map(|(at, word)| at + word.len())
 }
 
+/// Whether a key names a secret.
+pub(super) fn is_secret_key(key: &str) -> bool {
+    is_secret_word(key, "=")
+}
+
 /// Whether a word names a secret. A bare `key` or `token` does only if a value follows.
 fn is_secret_word(word: &str, rest: &str) -> bool {
-    let plain: String = word.chars().filter(|c| c.is_ascii_alphanumeric()).collect::<String>().to_lowercase();
+    let plain = word.to_lowercase().replace(['_', '-'], "");
     if plain.contains("apikey") || plain.len() < 16 && strsim::damerau_levenshtein(&plain, "apikey") <= 2 {
         return true;
     }
@@ -128,11 +135,14 @@ fn is_secret_word(word: &str, rest: &str) -> bool {
     assigned && ["key", "token", "secret", "password"].iter().any(|secret| plain.ends_with(secret))
 }
 
-/// Whether a line stands by itself: blank, a comment, a header, a bracket's end, or `key = value`. Another line
+/// Whether a line stands by itself: blank, a comment, a header, a bracket's end, a known key, or `key = value`. Another line
 /// continues one before it, and in a damaged file that may have been a key's.
 fn is_statement(line: &str) -> bool {
     let line = line.trim_start();
     if line.is_empty() || line.starts_with(['#', '[', ']', '}', ',']) {
+        return true;
+    }
+    if known::sections().iter().any(|(_, keys)| keys.iter().any(|key| key.name == line.trim_end())) {
         return true;
     }
     let after = line

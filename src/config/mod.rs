@@ -45,7 +45,7 @@ impl Config {
         let folder = file.path.parent().unwrap_or(Path::new(""));
         let (root, errors) = DeTable::parse_recoverable(text);
         let mut reader = reader::Reader::new(text);
-        reader.problems.extend(errors.iter().map(|error| syntax(error, text.len())));
+        reader.problems.extend(errors.iter().map(|error| syntax(error, text)));
         let raw = raw::file(&mut reader, root.get_ref(), folder);
         let config = validate::resolve(&raw, text.len(), &mut reader.problems);
         if file.readable_by_others {
@@ -58,9 +58,15 @@ impl Config {
     }
 }
 
-fn syntax(error: &toml::de::Error, end: usize) -> Problem {
-    let span = error.span().unwrap_or(end..end);
-    match error.message() {
+fn syntax(error: &toml::de::Error, text: &str) -> Problem {
+    let span = error.span().unwrap_or(text.len()..text.len());
+    let is_word = text.get(span.clone()).is_some_and(|value| value.starts_with(char::is_alphabetic));
+    let message = match error.message() {
+        // The parser takes `nightly` for a beginning of `nan`.
+        message if is_word && message.starts_with("invalid float") => "string values must be quoted",
+        message => message,
+    };
+    match message {
         "duplicate key" => Problem::syntax(span, "this key was given before").help("keep one of the two"),
         message => Problem::syntax(span, format!("this is no TOML: {message}")).help(advice(message)),
     }
@@ -72,6 +78,9 @@ fn advice(message: &str) -> &'static str {
         _ if message.starts_with("string values must be quoted") => "put the value in double quotes",
         _ if message.starts_with("invalid basic string") => {
             "close the string with a double quote, on the same line"
+        }
+        _ if message.starts_with("invalid multi-line") => {
+            "close the string with three quotes, like those it begins with"
         }
         _ if message.starts_with("unclosed") => "close the bracket",
         _ if message.starts_with("key with no value") => "write `key = value`, or `#` before a comment",

@@ -3,6 +3,7 @@
 //! A [`Problems`] value holds only the masked text of its file, so nothing that is made of it (a message, `Debug`,
 //! JSON) can show a key.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::ops::Range;
 
@@ -24,7 +25,7 @@ enum Kind {
     Syntax,
     /// Something that is there is wrong.
     Presence,
-    /// Something is not there, which says nothing once a syntax error may have swallowed it.
+    /// Something is not there, which says nothing where a syntax error may have swallowed it.
     Absence,
 }
 
@@ -33,6 +34,8 @@ enum Kind {
 pub struct Problem {
     span: Range<usize>,
     kind: Kind,
+    /// For an absence: where a syntax error may have swallowed what is missing.
+    scope: Range<usize>,
     message: String,
     label: Option<String>,
     help: Option<String>,
@@ -47,6 +50,7 @@ impl Problem {
         Self {
             span,
             kind: Kind::Presence,
+            scope: 0..usize::MAX,
             message: message.into(),
             label: None,
             help: None,
@@ -59,6 +63,12 @@ impl Problem {
     /// Something is not there.
     pub(super) fn absence(span: Range<usize>, message: impl Into<String>) -> Self {
         Self { kind: Kind::Absence, ..Self::new(span, message) }
+    }
+
+    /// Only within these bytes can what is missing be.
+    pub(super) fn scope(mut self, scope: Range<usize>) -> Self {
+        self.scope = scope;
+        self
     }
 
     /// The text is no TOML.
@@ -142,7 +152,7 @@ pub struct Problems {
     file: String,
     /// The file's text with every secret masked; as long as the text itself, so that spans hold.
     source: String,
-    problems: Vec<Problem>,
+    kept: Vec<Problem>,
     /// How many more there were than are kept.
     dropped: usize,
 }
@@ -153,39 +163,33 @@ impl Problems {
     /// Sorts what was found, drops what only follows from something else, and masks the secrets.
     pub(super) fn new(file: String, text: &str, marks: &mask::Marks, mut found: Vec<Problem>) -> Self {
         let lines = Lines::new(text);
-        found.sort_by(|a, b| {
-            (a.span.start, a.span.end, a.kind, &a.message).cmp(&(
-                b.span.start,
-                b.span.end,
-                b.kind,
-                &b.message,
-            ))
-        });
+        found.sort_by_key(|problem| (problem.span.start, problem.span.end, problem.kind));
+        let damaged = found.iter().any(|problem| problem.kind == Kind::Syntax);
         let mut problems = drop_consequences(found, &lines);
-        problems.dedup_by(|a, b| a.span == b.span && a.message == b.message);
+        let mut seen = HashSet::new();
+        problems.retain(|problem| seen.insert((problem.span.clone(), problem.message.clone())));
         let dropped = problems.len().saturating_sub(KEPT);
         problems.truncate(KEPT);
         for problem in &mut problems {
             (problem.line, problem.column) = lines.position(problem.span.start);
             problem.scrub();
         }
-        let damaged = problems.iter().any(|problem| problem.kind == Kind::Syntax);
-        Self { file, source: marks.mask(text, damaged), problems, dropped }
+        Self { file, source: marks.mask(text, damaged), kept: problems, dropped }
     }
 
     /// The problems, by their place in the file; at most the first 1000.
-    pub fn iter(&self) -> std::slice::Iter<'_, Problem> {
-        self.problems.iter()
+    pub fn as_slice(&self) -> &[Problem] {
+        &self.kept
     }
 
     /// How many there are in all, which is never zero.
     pub fn count(&self) -> usize {
-        self.problems.len() + self.dropped
+        self.kept.len() + self.dropped
     }
 
     /// The problems as `check --json` prints them.
     pub fn views(&self) -> impl Iterator<Item = ProblemView<'_>> {
-        self.problems.iter().map(|problem| ProblemView {
+        self.kept.iter().map(|problem| ProblemView {
             file: &self.file,
             line: problem.line,
             column: problem.column,
@@ -199,16 +203,19 @@ impl Problems {
         let renderer = if color { Renderer::styled() } else { Renderer::plain() };
         let lines = Lines::new(&self.source);
         let mut out = String::new();
-        for problem in self.problems.iter().take(SHOWN) {
+        for problem in self.kept.iter().take(SHOWN) {
             out.push_str(&self.render_one(problem, &lines, &renderer));
             out.push_str("\n\n");
         }
-        out.push_str(&match (self.count(), self.count().saturating_sub(SHOWN)) {
+        out + &self.summary()
+    }
+
+    fn summary(&self) -> String {
+        match (self.count(), self.count().saturating_sub(SHOWN)) {
             (1, _) => format!("1 problem in {}", self.file),
             (count, 0) => format!("{count} problems in {}", self.file),
             (count, more) => format!("{count} problems in {}: the first {SHOWN}, and {more} more", self.file),
-        });
-        out
+        }
     }
 
     fn render_one(&self, problem: &Problem, lines: &Lines<'_>, renderer: &Renderer) -> String {
@@ -244,11 +251,10 @@ impl fmt::Display for Problems {
 /// A syntax error makes the rest of its line mean little, and makes everything that is missing doubtful.
 /// The problems are sorted.
 fn drop_consequences(found: Vec<Problem>, lines: &Lines<'_>) -> Vec<Problem> {
-    let broken: Vec<usize> = found
-        .iter()
-        .filter(|problem| problem.kind == Kind::Syntax)
-        .map(|problem| lines.index(problem.span.start))
-        .collect();
+    let errors =
+        || found.iter().filter(|problem| problem.kind == Kind::Syntax).map(|problem| problem.span.start);
+    let starts: Vec<usize> = errors().collect();
+    let broken: Vec<usize> = errors().map(|start| lines.index(start)).collect();
     if broken.is_empty() {
         return found;
     }
@@ -261,7 +267,10 @@ fn drop_consequences(found: Vec<Problem>, lines: &Lines<'_>) -> Vec<Problem> {
                 last_syntax.replace(lines.index(problem.span.start)) != Some(lines.index(problem.span.start))
             }
             Kind::Presence => broken.binary_search(&lines.index(problem.span.start)).is_err(),
-            Kind::Absence => false,
+            Kind::Absence => {
+                let next = starts.get(starts.partition_point(|&start| start < problem.scope.start));
+                next.is_none_or(|&start| start > problem.scope.end)
+            }
         })
         .collect()
 }

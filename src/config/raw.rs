@@ -20,14 +20,16 @@ use crate::keys::ApiKeySource;
 
 /// The least duration where zero makes no sense.
 const MOMENT: Duration = Duration::from_millis(1);
-const HOUR: Duration = Duration::from_secs(60 * 60);
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+const HOUR: Duration = Duration::from_hours(1);
+const DAY: Duration = Duration::from_hours(24);
 
 /// The whole file.
 #[derive(Default)]
 pub(super) struct RawFile {
     pub(super) daemon: RawDaemon,
     pub(super) schedules: Vec<RawNamed>,
+    /// Whether `schedules` is there and no table of schedules.
+    pub(super) schedules_lost: bool,
     pub(super) defaults: RawSettings,
     pub(super) portals: Vec<RawPortal>,
     /// Whether there are portals, however wrong.
@@ -71,6 +73,8 @@ pub(super) enum RawScheduleRef {
 pub(super) struct RawPortal {
     pub(super) title: String,
     pub(super) span: Range<usize>,
+    /// From its header to the next portal's.
+    pub(super) scope: Range<usize>,
     pub(super) name: Field<PortalName>,
     pub(super) url: Field<PortalUrl>,
     pub(super) settings: RawSettings,
@@ -108,12 +112,20 @@ pub(super) fn file<'t>(reader: &mut Reader<'t>, root: &'t DeTable<'t>, folder: &
     let root = reader.open("the file", 0..0, root, known::FILE);
     let daemon = daemon(reader, &root);
     let schedules = schedules(reader, &root);
+    let schedules_lost = root.get("schedules").is_some_and(|value| value.get_ref().as_table().is_none());
     let defaults = match reader.child(&root, "defaults", "[defaults]", known::defaults()) {
         Some(section) => settings(reader, &section, folder),
         None => RawSettings::default(),
     };
     let portals = portals(reader, &root, folder);
-    RawFile { daemon, schedules, defaults, portals, has_portals: root.get("portals").is_some() }
+    RawFile {
+        daemon,
+        schedules,
+        schedules_lost,
+        defaults,
+        portals,
+        has_portals: root.get("portals").is_some(),
+    }
 }
 
 fn daemon<'t>(reader: &mut Reader<'t>, root: &Section<'t>) -> RawDaemon {
@@ -177,7 +189,7 @@ fn named_schedule<'t>(
 ) -> Option<RawSchedule> {
     let title = format!("schedule {}", quote(name));
     let DeValue::Table(table) = value.get_ref() else {
-        reader.marks.hide(value.span());
+        reader.mark_entry(name, value);
         let found = kind(value.get_ref());
         let problem = Problem::new(value.span(), format!("{title} must be a table, not {found}"))
             .label("expected a table")
@@ -232,7 +244,7 @@ fn portals<'t>(reader: &mut Reader<'t>, root: &Section<'t>, folder: &Path) -> Ve
         return Vec::new();
     };
     let mut read = Vec::with_capacity(portals.len());
-    for item in portals.iter() {
+    for item in portals {
         match item.get_ref() {
             DeValue::Table(table) => read.push(portal(reader, item.span(), table, folder)),
             other => {
@@ -240,6 +252,10 @@ fn portals<'t>(reader: &mut Reader<'t>, root: &Section<'t>, folder: &Path) -> Ve
                 reader.report(root, "portals", item.span(), Fault::kind("a list of tables", other));
             }
         }
+    }
+    let starts: Vec<usize> = read.iter().skip(1).map(|portal| portal.span.start).collect();
+    for (portal, end) in read.iter_mut().zip(starts) {
+        portal.scope.end = end;
     }
     read
 }
@@ -260,7 +276,7 @@ fn portal<'t>(
     });
     let url = reader.read(&section, "url", url);
     let settings = settings(reader, &section, folder);
-    RawPortal { title, span, name, url, settings }
+    RawPortal { title, scope: span.start..usize::MAX, span, name, url, settings }
 }
 
 /// Whether plain http is allowed is known only after inheritance, so it passes here.
@@ -336,7 +352,7 @@ fn dump(value: &DeValue<'_>) -> Result<DumpSetting, Fault> {
 }
 
 fn retry<'t>(reader: &mut Reader<'t>, section: &Section<'t>) -> RawRetry {
-    let Some(retry) = reader.child(section, "retry", "retry", known::RETRY) else {
+    let Some(retry) = reader.child(section, "retry", "`retry`", known::RETRY) else {
         return RawRetry::default();
     };
     RawRetry {

@@ -13,7 +13,7 @@ use toml::de::{DeTable, DeValue};
 use super::known::{self, API_KEY, Known, nearest};
 use super::mask::{self, Marks};
 use super::problem::Problem;
-use super::value::Fault;
+use super::value::{Fault, quote};
 use crate::cron::{Cron, CronError, Zone, ZoneError};
 
 /// A value and the bytes that it was read from.
@@ -24,20 +24,15 @@ pub(super) struct At<T> {
 }
 
 /// What a section holds for a key.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub(super) enum Field<T> {
     /// Nothing.
+    #[default]
     Absent,
     /// Something wrong, which has been reported.
     Bad,
     /// A checked value.
     Good(At<T>),
-}
-
-impl<T> Default for Field<T> {
-    fn default() -> Self {
-        Self::Absent
-    }
 }
 
 impl<T> Field<T> {
@@ -228,6 +223,16 @@ impl<'t> Reader<'t> {
         }
     }
 
+    /// Marks the value of a key that docsweep knows, or that is like one.
+    pub(super) fn mark_entry(&mut self, key: &str, value: &'t Spanned<DeValue<'t>>) {
+        let is_composite = matches!(value.get_ref(), DeValue::Table(_) | DeValue::Array(_));
+        if mask::is_secret_key(key) || is_composite {
+            self.hide_texts(value);
+        } else {
+            self.marks.show(value.span());
+        }
+    }
+
     /// Hides what an address has before its `@`, however broken it is.
     fn hide_user(&mut self, value: &Spanned<DeValue<'_>>) {
         let written = self.text.get(value.span()).unwrap_or_default();
@@ -248,21 +253,22 @@ impl<'t> Reader<'t> {
     ) {
         let here = || section.known.iter().map(|known| known.name);
         let near = nearest(key, here());
-        let secret = section.title == API_KEY || nearest(key, [API_KEY]).is_some();
-        let is_odd = mask::is_opaque(key) || (section.title == API_KEY && near.is_none());
+        let in_key = section.title == known::KEY_TITLE;
+        let is_odd = mask::is_opaque(key) || (in_key && near.is_none());
         if is_odd {
             self.marks.hide(at.clone());
         } else {
             self.marks.show(at.clone());
         }
-        if near.is_none() || secret {
+        if near.is_none() && elsewhere(key).is_none() {
             self.hide_texts(value);
-        } else if !matches!(value.get_ref(), DeValue::Table(_) | DeValue::Array(_)) {
-            self.marks.show(value.span());
+        } else {
+            self.mark_entry(key, value);
         }
-        let message = match is_odd {
-            true => format!("unknown key in {}", section.title),
-            false => format!("unknown key `{}` in {}", key.escape_debug(), section.title),
+        let message = if is_odd {
+            format!("unknown key in {}", section.title)
+        } else {
+            format!("unknown key {} in {}", quote(key), section.title)
         };
         let help = match (near, elsewhere(key)) {
             (Some(near), _) => format!("did you mean `{near}`?"),
@@ -278,6 +284,8 @@ impl<'t> Reader<'t> {
             DeValue::Table(table) => table.iter().for_each(|(_, value)| self.hide_texts(value)),
             DeValue::Array(array) => array.iter().for_each(|value| self.hide_texts(value)),
             DeValue::Boolean(_) => {}
+            // A short number is no key, and a line of which nothing is left to read helps nobody.
+            DeValue::Integer(_) | DeValue::Float(_) if value.span().len() < 6 => {}
             _ => self.marks.hide(value.span()),
         }
     }

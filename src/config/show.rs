@@ -21,7 +21,7 @@ pub enum View<'a> {
     /// `[schedules.NAME]`.
     Schedule(ScheduleView<'a>),
     /// `[[portals]]`.
-    Portal(PortalView<'a>),
+    Portal(Box<PortalView<'a>>),
 }
 
 /// `[daemon]`.
@@ -136,7 +136,7 @@ impl Config {
     /// The effective values as objects: the daemon, then the named schedules, then the portals.
     pub fn views(&self) -> impl Iterator<Item = View<'_>> {
         let schedules = self.schedules.iter().map(|schedule| View::Schedule(ScheduleView::named(schedule)));
-        let portals = self.portals.iter().map(|portal| View::Portal(self.portal_view(portal)));
+        let portals = self.portals.iter().map(|portal| View::Portal(Box::new(self.portal_view(portal))));
         std::iter::once(View::Daemon(DaemonView::new(&self.daemon))).chain(schedules).chain(portals)
     }
 
@@ -248,6 +248,7 @@ fn by_name<S: Serializer>(schedules: &[Arc<Schedule>], serializer: S) -> Result<
     map.end()
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands the field over like this")]
 fn dump<S: Serializer>(dump: &DumpSetting, serializer: S) -> Result<S::Ok, S::Error> {
     match dump {
         DumpSetting::Own => serializer.serialize_bool(false),

@@ -36,7 +36,7 @@ fn source<'t>(
     folder: &Path,
 ) -> Field<ApiKeySource> {
     let before = reader.problems.len();
-    let section = reader.open(known::API_KEY, value.span(), table, known::KEY_SOURCE);
+    let section = reader.open(known::KEY_TITLE, value.span(), table, known::KEY_SOURCE);
     let entries = section.entries();
     let mut sources =
         entries.iter().filter(|(key, ..)| known::KEY_SOURCE.iter().any(|known| known.name == *key));

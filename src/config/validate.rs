@@ -18,7 +18,13 @@ use crate::domain::{Authorization, DumpSetting, PortalUrl, RetryPolicy, Schedule
 /// Resolves a file. Whatever is wrong is added to `problems`; `None` if anything had to be left out.
 pub(super) fn resolve(raw: &RawFile, text_len: usize, problems: &mut Vec<Problem>) -> Option<Config> {
     let named = named(raw);
-    let mut resolver = Resolver { defaults: &raw.defaults, named: &named, inline: HashMap::new(), problems };
+    let mut resolver = Resolver {
+        defaults: &raw.defaults,
+        named: &named,
+        schedules_lost: raw.schedules_lost,
+        inline: HashMap::new(),
+        problems,
+    };
     resolver.settings_alone();
     let portals: Vec<_> = raw.portals.iter().map(|portal| resolver.portal(portal)).collect();
     if !raw.has_portals {
@@ -67,6 +73,8 @@ fn build(label: &str, raw: &RawSchedule) -> Schedule {
 struct Resolver<'r> {
     defaults: &'r RawSettings,
     named: &'r Named<'r>,
+    /// The file's schedules could not be read at all, which has been reported: no name can be called unknown.
+    schedules_lost: bool,
     /// Equal inline schedules are one, so that they are one job of the scheduler.
     inline: HashMap<(String, String, Duration), Arc<Schedule>>,
     problems: &'r mut Vec<Problem>,
@@ -127,13 +135,16 @@ impl Resolver<'_> {
 
     fn require_table<T>(&mut self, raw: &RawPortal, key: &str, example: &str, field: &Field<T>) {
         if matches!(field, Field::Absent) {
+            let own = matches!(key, "name" | "url");
             let problem = Problem::absence(raw.span.clone(), format!("{} has no `{key}`", raw.title))
                 .label(format!("`{key}` is missing here"))
-                .help(match key {
-                    "name" | "url" => format!("add `{key} = {example}`"),
-                    _ => format!("add `{key} = {example}`, here or in `[defaults]`"),
+                .help(if own {
+                    format!("add `{key} = {example}`")
+                } else {
+                    format!("add `{key} = {example}`, here or in `[defaults]`")
                 });
-            self.problems.push(problem);
+            // What can be inherited may have been swallowed anywhere.
+            self.problems.push(if own { problem.scope(raw.scope.clone()) } else { problem });
         }
     }
 
@@ -153,6 +164,7 @@ impl Resolver<'_> {
         match &at.value {
             RawScheduleRef::Named(name) => match self.named.get(name.as_str()) {
                 Some(schedule) => schedule.clone(),
+                None if self.schedules_lost => None,
                 None => self.unknown_schedule(at, name),
             },
             RawScheduleRef::Inline(raw) => {
@@ -173,12 +185,16 @@ impl Resolver<'_> {
         let help = match nearest(name, names()) {
             Some(near) => format!("did you mean \"{near}\"?"),
             None if self.named.is_empty() => format!("add `[schedules.{name}]` with a `cron`"),
-            None if self.named.len() <= 10 => format!("the schedules of this file are {}", listed(names())),
+            None if self.named.len() <= 10 => format!("the schedules of this file: {}", listed(names())),
             None => format!("write the name of a schedule of this file, or add `[schedules.{name}]`"),
         };
-        let problem = Problem::absence(at.span.clone(), format!("there is no schedule {}", quote(name)))
-            .label("no `[schedules.…]` has this name")
-            .help(help);
+        let message = format!("there is no schedule {}", quote(name));
+        // Without a name that is like it, the schedule may be there, in a part that a syntax error has swallowed.
+        let problem = match nearest(name, names()) {
+            Some(_) => Problem::new(at.span.clone(), message),
+            None => Problem::absence(at.span.clone(), message),
+        };
+        let problem = problem.label("no `[schedules.…]` has this name").help(help);
         self.problems.push(problem);
         None
     }
@@ -215,7 +231,7 @@ impl Resolver<'_> {
         let message = format!("`{short_key}` ({least}) is longer than `{long_key}` ({most})");
         let problem = match (short.good(), long.good()) {
             (Some(short), Some(long)) => Problem::new(long.span.clone(), message)
-                .label("this must not be the shorter one")
+                .label("the shorter one")
                 .other(short.span.clone(), "the longer one"),
             (Some(at), None) | (None, Some(at)) => {
                 Problem::new(at.span.clone(), message).label("the other one has its default")
@@ -223,8 +239,9 @@ impl Resolver<'_> {
             // The defaults are in order.
             (None, None) => return None,
         };
-        let help =
-            format!("write a `{long_key}` of at least \"{least}\", or a `{short_key}` of at most \"{most}\"");
+        let help = format!(
+            "raise `{long_key}` to \"{least}\" or more, or lower `{short_key}` to \"{most}\" or less"
+        );
         self.problems.push(problem.help(help));
         None
     }

@@ -142,7 +142,8 @@ pub(super) fn duration(
         };
         let most = humantime::format_duration(*most);
         let help = match *least <= Duration::from_millis(1) {
-            true => format!("write at most \"{most}\""),
+            true if least.is_zero() => format!("write at most \"{most}\""),
+            true => format!("write more than zero, and at most \"{most}\""),
             false => {
                 format!("write a duration from \"{}\" to \"{most}\"", humantime::format_duration(*least))
             }
