@@ -13,3 +13,4 @@ pub mod clock;
 pub mod cron;
 pub mod domain;
 pub mod keys;
+pub mod schedule;
