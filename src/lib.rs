@@ -18,3 +18,4 @@ pub mod keys;
 pub mod portal;
 pub mod retry;
 pub mod sweep;
+pub mod schedule;
