@@ -84,10 +84,8 @@ fn wait(
     tried: &Tried,
     rng: &mut fastrand::Rng,
 ) -> Result<Duration, Ended> {
-    let counted = |wait: Duration| match tried.counted < policy.max_attempts.get() {
-        true => Ok(wait),
-        false => Err(Ended::Attempts),
-    };
+    let counted =
+        |wait| if tried.counted < policy.max_attempts.get() { Ok(wait) } else { Err(Ended::Attempts) };
     match disposition {
         Disposition::GiveUp => Err(Ended::GaveUp),
         Disposition::Backoff => counted(backoff(policy, tried.counted, rng)),

@@ -96,6 +96,7 @@ impl FailureClass {
     }
 
     /// One sentence for the person who is woken by it: what to do, not what went wrong.
+    #[expect(clippy::too_many_lines, reason = "one sentence for each class, and nothing else")]
     pub fn advice(self) -> &'static str {
         match self {
             Self::Unreachable => {

@@ -241,8 +241,8 @@ impl Default for RetryPolicy {
         Self {
             max_attempts: FIVE,
             initial_backoff: Duration::from_secs(2),
-            max_backoff: Duration::from_secs(5 * 60),
-            deadline: Duration::from_secs(60 * 60),
+            max_backoff: Duration::from_mins(5),
+            deadline: Duration::from_hours(1),
         }
     }
 }

@@ -153,22 +153,28 @@ pub(super) fn retry_after(value: &str, now: Timestamp) -> Option<Duration> {
 pub(super) fn transport(call: Call, error: &reqwest::Error) -> PortalError {
     let fail = |class, what: &str| PortalError::new(class, format!("{call}: {what}: {}", causes(error)));
     if error.is_connect() {
-        return match tls_error(error) {
-            true => fail(FailureClass::Tls, "the TLS handshake failed"),
-            false => fail(FailureClass::Unreachable, "no connection"),
+        return if tls_error(error) {
+            fail(FailureClass::Tls, "the TLS handshake failed")
+        } else {
+            fail(FailureClass::Unreachable, "no connection")
         };
     }
-    if error.is_decode() {
+    if error.is_decode() && !error.is_timeout() && !in_body(error) {
         return fail(FailureClass::BadResponse, "the body cannot be decoded");
     }
     if error.is_builder() {
         return fail(FailureClass::Internal, "the request cannot be made");
     }
     let what = if error.is_timeout() { "no whole answer in time" } else { "the connection was lost" };
-    match call.deletes() {
-        true => fail(FailureClass::OutcomeUnknown, what),
-        false => fail(FailureClass::ServerError, what),
-    }
+    let class = if call.deletes() { FailureClass::OutcomeUnknown } else { FailureClass::ServerError };
+    fail(class, what)
+}
+
+/// Whether reading the body failed. With decompression on, reqwest tells a connection that breaks in the middle of a
+/// body as a decoding error, with the body's error inside.
+fn in_body(error: &reqwest::Error) -> bool {
+    let inner = error.source().and_then(|cause| cause.downcast_ref::<reqwest::Error>());
+    inner.is_some_and(reqwest::Error::is_body)
 }
 
 /// Whether a TLS error is in the chain. `io::Error` hides the error that it wraps from `source()`, twice here, so the

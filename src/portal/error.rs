@@ -77,6 +77,15 @@ impl PortalError {
         Failure { class: self.class, http_status: self.http_status, detail: self.detail.clone() }
     }
 
+    /// Whether a deletion that failed like this may have been carried out all the same: its answer was lost, or came
+    /// and made no sense. An answer that refuses is an answer.
+    pub fn leaves_in_doubt(&self) -> bool {
+        match self.http_status {
+            Some(status) => status < 300 || self.class == FailureClass::OutcomeUnknown,
+            None => matches!(self.class, FailureClass::OutcomeUnknown | FailureClass::BadResponse),
+        }
+    }
+
     /// Whether the answer was a 5xx.
     pub fn is_5xx(&self) -> bool {
         self.http_status.is_some_and(|status| (500..600).contains(&status))

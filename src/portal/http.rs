@@ -218,7 +218,6 @@ fn bad(call: Call, what: &str) -> PortalError {
     }
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "it is handed to map_err")]
 fn unbuildable(error: reqwest::Error) -> PortalError {
     PortalError::new(FailureClass::Internal, format!("no client: {}", error.without_url()))
 }

@@ -110,7 +110,7 @@ impl<'a, C: Connect, A: Admission> Attempts<'a, C, A> {
             }
             // The list fails as a whole where one storage is out of reach; the deletion may well work.
             Err(error) if error.class == FailureClass::ServerError && error.is_5xx() => {
-                self.leave_out(&error.detail)
+                self.leave_out(&error.detail);
             }
             Err(error) => return Err(Trouble::Portal(error)),
         }
@@ -123,7 +123,7 @@ impl<'a, C: Connect, A: Admission> Attempts<'a, C, A> {
         let answer = portal.delete_history(self.job.dump).await;
         self.seen.deletion = match &answer {
             Ok(()) => Deletion::Answered,
-            Err(error) if error.class == FailureClass::OutcomeUnknown => Deletion::Unknown,
+            Err(error) if error.leaves_in_doubt() => Deletion::Unknown { attempt: self.seen.attempts },
             Err(_) => before,
         };
         answer.map_err(Trouble::Portal)
@@ -138,6 +138,7 @@ impl<'a, C: Connect, A: Admission> Attempts<'a, C, A> {
         let listed = portal.history(self.job.dump).await.map_err(Trouble::Portal)?;
         let left = self.seen.count_left(&listed, self.job.began);
         self.seen.left = Some(left);
+        self.seen.deletion = Deletion::Listed;
         Ok(left == 0)
     }
 

@@ -26,11 +26,11 @@ pub struct Waits {
 impl Default for Waits {
     fn default() -> Self {
         Self {
-            rate_limited: Duration::from_secs(60),
-            outcome_unknown: Duration::from_secs(120),
+            rate_limited: Duration::from_mins(1),
+            outcome_unknown: Duration::from_mins(2),
             key_rejected: Duration::from_secs(30),
-            busy: Duration::from_secs(120),
-            retry_after: (Duration::from_secs(1), Duration::from_secs(3600)),
+            busy: Duration::from_mins(2),
+            retry_after: (Duration::from_secs(1), Duration::from_hours(1)),
         }
     }
 }
@@ -82,21 +82,21 @@ pub(super) fn disposition(trouble: &Trouble, seen: &Seen, waits: &Waits) -> Disp
 }
 
 /// The report of a sweep that has ended.
-pub(super) fn report(job: &Job, seen: Seen, ended: Result<(), (Trouble, Ended)>) -> SweepReport {
+pub(super) fn report(job: &Job, seen: &Seen, ended: &Result<(), (Trouble, Ended)>) -> SweepReport {
     let touched = seen.deletion != Deletion::NotSent;
-    let outcome = match &ended {
-        Ok(()) => success(&seen),
-        Err((_, Ended::Stopped)) | Err((Trouble::Stopped, _)) => Outcome::Skipped(SkipReason::Shutdown),
+    let outcome = match ended {
+        Ok(()) => success(seen),
+        Err((_, Ended::Stopped) | (Trouble::Stopped, _)) => Outcome::Skipped(SkipReason::Shutdown),
         Err((Trouble::Remaining(_), _)) => Outcome::Partial,
         Err((Trouble::TimeOver, _)) if seen.attempts == 0 => Outcome::Skipped(SkipReason::NoTime),
-        Err((Trouble::TimeOver, _)) => Outcome::Failed(time_over(&seen)),
+        Err((Trouble::TimeOver, _)) => Outcome::Failed(time_over(seen)),
         Err((Trouble::Portal(error), _)) if error.class == FailureClass::Busy && !touched => {
             Outcome::Skipped(SkipReason::Busy)
         }
-        Err((Trouble::Portal(error), _)) => Outcome::Failed(failure(&seen, error.failure())),
+        Err((Trouble::Portal(error), _)) => Outcome::Failed(failure(seen, error.failure())),
     };
     let verified = ended.is_ok() && seen.left == Some(0);
-    let note = note(&seen, &outcome, ended.as_ref().err().map(|(trouble, _)| trouble));
+    let note = note(seen, &outcome, ended.as_ref().err().map(|(trouble, _)| trouble));
     SweepReport { attempts: seen.attempts, counts: seen.counts(), verified, note, ..job.report(outcome) }
 }
 
@@ -109,14 +109,13 @@ fn success(seen: &Seen) -> Outcome {
 /// The failure of the last attempt; but where the fate of a deletion is not known, that is what is recorded.
 fn failure(seen: &Seen, last: Failure) -> Failure {
     match seen.deletion {
-        Deletion::Unknown if last.class != FailureClass::OutcomeUnknown => Failure {
-            class: FailureClass::OutcomeUnknown,
-            detail: format!(
-                "a deletion's answer was lost, and the list could not be read since: {}",
-                last.detail
-            ),
-            ..last
-        },
+        Deletion::Unknown { attempt }
+            if attempt < seen.attempts && last.class != FailureClass::OutcomeUnknown =>
+        {
+            let detail =
+                format!("the fate of a deletion is not known, and the list cannot be read: {}", last.detail);
+            Failure { class: FailureClass::OutcomeUnknown, detail, ..last }
+        }
         _ => last,
     }
 }
@@ -124,11 +123,11 @@ fn failure(seen: &Seen, last: Failure) -> Failure {
 /// The sweep's time ended in the middle of an attempt, or before the next one.
 fn time_over(seen: &Seen) -> Failure {
     let (class, detail) = match seen.deletion {
-        Deletion::NotSent => match &seen.last_failure {
+        Deletion::NotSent | Deletion::Listed => match &seen.last_failure {
             Some(last) => return last.clone(),
             None => (FailureClass::ServerError, "no answer before the sweep's time was over"),
         },
-        Deletion::InFlight | Deletion::Unknown => {
+        Deletion::InFlight | Deletion::Unknown { .. } => {
             (FailureClass::OutcomeUnknown, "the sweep's time was over before the deletion was answered")
         }
         Deletion::Answered => (
@@ -143,8 +142,11 @@ fn time_over(seen: &Seen) -> Failure {
 fn note(seen: &Seen, outcome: &Outcome, trouble: Option<&Trouble>) -> Option<String> {
     let deletion = match seen.deletion {
         Deletion::NotSent => None,
-        Deletion::InFlight | Deletion::Unknown => Some("a deletion was sent, and its answer was not seen"),
-        Deletion::Answered => Some("the deletion was answered with true"),
+        Deletion::InFlight | Deletion::Unknown { .. } => {
+            Some("a deletion was sent, and what became of it was not seen")
+        }
+        Deletion::Answered => Some("the deletion was answered with true, and nobody looked since"),
+        Deletion::Listed => Some("a deletion was sent, and the list was read since"),
     };
     match (outcome, trouble) {
         (Outcome::Skipped(_), Some(Trouble::Stopped | Trouble::TimeOver)) => deletion.map(str::to_owned),

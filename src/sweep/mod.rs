@@ -98,7 +98,7 @@ pub async fn sweep<C: Connect, A: Admission>(
     let mut rng = fastrand::Rng::new();
     let mut attempts = Attempts::new(job, connect, admission, waits, stop);
     let ended = retry(&mut attempts, &job.retry, job.end, &stop.soft, &mut rng).await;
-    SweepReport { duration: began.elapsed(), ..judge::report(job, attempts.into_seen(), ended) }
+    SweepReport { duration: began.elapsed(), ..judge::report(job, &attempts.into_seen(), &ended) }
 }
 
 /// Why an attempt came to no end.

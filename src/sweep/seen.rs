@@ -14,10 +14,15 @@ pub(super) enum Deletion {
     NotSent,
     /// One is on its way.
     InFlight,
-    /// One was sent, and its answer was lost.
-    Unknown,
+    /// One was sent, and its answer was lost or made no sense.
+    Unknown {
+        /// The attempt that sent it.
+        attempt: u32,
+    },
     /// The server answered true.
     Answered,
+    /// The list was read since the last one.
+    Listed,
 }
 
 /// The observations of one sweep, over all its attempts.
@@ -58,11 +63,11 @@ impl Seen {
     /// The numbers of the report. What was not observed stays unknown.
     pub(super) fn counts(&self) -> Counts {
         let found = self.inventory.as_ref().map(|inventory| inventory.len() as u64);
-        let untouched = (self.deletion == Deletion::NotSent).then_some(0);
-        let deleted = match (found, self.left) {
-            (Some(found), Some(left)) => Some(found.saturating_sub(left)),
-            _ => untouched,
+        let (deleted, remaining) = match self.deletion {
+            Deletion::NotSent => (Some(0), None),
+            Deletion::InFlight | Deletion::Unknown { .. } | Deletion::Answered => (None, None),
+            Deletion::Listed => (self.left.and_then(|left| Some(found?.saturating_sub(left))), self.left),
         };
-        Counts { found, deleted, kept: found.map(|_| 0), remaining: self.left }
+        Counts { found, deleted, kept: found.map(|_| 0), remaining }
     }
 }

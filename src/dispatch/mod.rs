@@ -1,0 +1,320 @@
+//! Which portals run now: takes due slots, starts one sweep a portal, holds the permits, and sees to it that every
+//! slot ends in a report.
+//!
+//! Sweeps run in a [`JoinSet`], so that a panic comes back here and becomes that portal's outcome. It knows no cron
+//! syntax and no HTTP. All state is owned by the one loop; nothing is locked.
+
+mod gate;
+mod target;
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::mpsc;
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::Instant;
+
+use crate::clock::Clock;
+use crate::domain::{
+    Counts, Dump, Failure, FailureClass, Method, Outcome, PortalName, SkipReason, SweepId, SweepReport,
+    Trigger,
+};
+use crate::events::SweepFinished;
+use crate::portal::Connect;
+use crate::retry::Stop;
+use crate::schedule::{Due, GroupId};
+use crate::sweep::{Job, Waits, sweep};
+
+use gate::Gates;
+pub use target::{Target, splay_offset};
+
+/// How many sweeps run at once.
+#[derive(Debug, Clone, Copy)]
+pub struct Caps {
+    /// In all.
+    pub concurrency: usize,
+    /// Against one server.
+    pub per_server: usize,
+}
+
+/// Is told of every report, in the order in which they come to be.
+pub type OnReport = Box<dyn FnMut(&SweepReport) + Send>;
+
+/// Starts sweeps and gathers their reports.
+pub struct Dispatcher<C> {
+    connect: Arc<C>,
+    clock: Arc<dyn Clock>,
+    waits: Arc<Waits>,
+    stop: Stop,
+    gates: Gates,
+    on_report: OnReport,
+    /// Portals that are being swept.
+    busy: HashSet<PortalName>,
+    /// What is still to start, earliest first.
+    upcoming: BinaryHeap<Reverse<Upcoming>>,
+    running: JoinSet<SweepReport>,
+    by_task: HashMap<tokio::task::Id, Running>,
+    sequence: u64,
+}
+
+/// A sweep that starts at an instant. Ordered by it, then by the order of arrival.
+struct Upcoming {
+    at: Instant,
+    sequence: u64,
+    target: Arc<Target>,
+    slot: Timestamp,
+}
+
+/// A sweep that runs: what is known of it should it panic, and what is to follow.
+struct Running {
+    job: Job,
+    began: Instant,
+    target: Arc<Target>,
+    /// The `Dump` values that come after this one.
+    rest: &'static [Dump],
+}
+
+impl<C: Connect> Dispatcher<C> {
+    /// A dispatcher without work.
+    pub fn new(
+        connect: Arc<C>,
+        clock: Arc<dyn Clock>,
+        waits: Waits,
+        caps: Caps,
+        stop: Stop,
+        on_report: OnReport,
+    ) -> Self {
+        Self {
+            connect,
+            clock,
+            waits: Arc::new(waits),
+            stop,
+            gates: Gates::new(caps.concurrency, caps.per_server),
+            on_report,
+            busy: HashSet::new(),
+            upcoming: BinaryHeap::new(),
+            running: JoinSet::new(),
+            by_task: HashMap::new(),
+            sequence: 0,
+        }
+    }
+
+    /// Sweeps `targets` as their slots come in, until a stop is asked for or no more slots can come, and the last sweep
+    /// has ended.
+    pub async fn run(mut self, targets: Vec<Target>, mut due: mpsc::Receiver<Due>) {
+        let groups = group(targets);
+        let soft = self.stop.soft.clone();
+        let mut open = true;
+        while open || !self.upcoming.is_empty() || !self.running.is_empty() {
+            let next_start = self.upcoming.peek().map(|Reverse(upcoming)| upcoming.at);
+            tokio::select! {
+                biased;
+                () = soft.cancelled() => break,
+                Some(ended) = self.running.join_next_with_id() => self.ended(ended),
+                slot = due.recv(), if open => match slot {
+                    Some(slot) => self.due(&groups, &slot),
+                    None => open = false,
+                },
+                () = tokio::time::sleep_until(next_start.unwrap_or_else(Instant::now)), if next_start.is_some() => {
+                    self.start_due();
+                }
+            }
+        }
+        self.drain(&groups, due).await;
+    }
+
+    /// Sweeps `targets` once, now, whatever their schedules say, and returns when the last one has ended.
+    pub async fn once(mut self, targets: Vec<Target>) {
+        for target in targets.into_iter().map(Arc::new) {
+            self.start(&target, None);
+        }
+        while let Some(ended) = self.running.join_next_with_id().await {
+            self.ended(ended);
+        }
+    }
+
+    /// Nothing new begins; what was due and did not begin is recorded, and what runs is waited for.
+    async fn drain(mut self, groups: &HashMap<GroupId, Vec<Arc<Target>>>, mut due: mpsc::Receiver<Due>) {
+        due.close();
+        while let Some(slot) = due.recv().await {
+            self.due(groups, &slot);
+        }
+        for Reverse(upcoming) in std::mem::take(&mut self.upcoming).into_sorted_vec().into_iter().rev() {
+            let outcome = Outcome::Skipped(SkipReason::Shutdown);
+            self.unswept(&upcoming.target, Some(upcoming.slot), outcome);
+        }
+        while let Some(ended) = self.running.join_next_with_id().await {
+            self.ended(ended);
+        }
+    }
+
+    /// Accounts for the slots that a trigger brought.
+    fn due(&mut self, groups: &HashMap<GroupId, Vec<Arc<Target>>>, due: &Due) {
+        for target in groups.get(&due.group).into_iter().flatten() {
+            if let Some(run) = due.missed {
+                self.unswept(target, Some(run.first), Outcome::Missed(run));
+            }
+            let Some(slot) = due.slot else { continue };
+            if !target.enabled {
+                self.unswept(target, Some(slot), Outcome::Paused);
+                continue;
+            }
+            let wait = Duration::try_from(target.start_of(slot).duration_since(self.clock.now()))
+                .unwrap_or_default();
+            self.sequence += 1;
+            self.upcoming.push(Reverse(Upcoming {
+                at: Instant::now() + wait,
+                sequence: self.sequence,
+                target: Arc::clone(target),
+                slot,
+            }));
+        }
+    }
+
+    /// Starts every sweep whose instant has come.
+    fn start_due(&mut self) {
+        let now = Instant::now();
+        while self.upcoming.peek().is_some_and(|Reverse(upcoming)| upcoming.at <= now) {
+            let Some(Reverse(upcoming)) = self.upcoming.pop() else { return };
+            self.start(&upcoming.target, Some(upcoming.slot));
+        }
+    }
+
+    /// Starts the sweep of one portal, for the first of its `Dump` values.
+    fn start(&mut self, target: &Arc<Target>, slot: Option<Timestamp>) {
+        if !self.busy.insert(target.portal.clone()) {
+            self.unswept(target, slot, Outcome::Skipped(SkipReason::Overlap));
+            return;
+        }
+        let now = self.clock.now();
+        let next_slot = target.timetable.next_after(slot.unwrap_or(now));
+        let Some((&dump, rest)) = target.dump.dumps().split_first() else { return };
+        let job = Job {
+            sweep_id: SweepId::random(),
+            portal: target.portal.clone(),
+            schedule: target.schedule.clone(),
+            slot,
+            trigger: trigger(slot),
+            dump,
+            verify: target.verify,
+            retry: target.retry,
+            end: Instant::now() + target.time_for_sweep(now, next_slot),
+            began: now,
+            next_slot,
+        };
+        self.spawn(job, target, rest);
+    }
+
+    fn spawn(&mut self, job: Job, target: &Arc<Target>, rest: &'static [Dump]) {
+        let gate = self.gates.of(&target.server);
+        let (connect, waits, stop) = (Arc::clone(&self.connect), Arc::clone(&self.waits), self.stop.clone());
+        let swept = job.clone();
+        let task = self
+            .running
+            .spawn(async move { sweep(&swept, connect.as_ref(), &gate, waits.as_ref(), &stop).await });
+        let running = Running { job, began: Instant::now(), target: Arc::clone(target), rest };
+        self.by_task.insert(task.id(), running);
+    }
+
+    /// Records a sweep that ended, and starts what follows it.
+    fn ended(&mut self, ended: Result<(tokio::task::Id, SweepReport), JoinError>) {
+        let (id, result) = match ended {
+            Ok((id, report)) => (id, Ok(report)),
+            Err(error) => (error.id(), Err(error)),
+        };
+        let Some(running) = self.by_task.remove(&id) else { return };
+        let Running { job, began, target, rest } = running;
+        let report = result.unwrap_or_else(|error| SweepReport {
+            duration: began.elapsed(),
+            ..job.report(Outcome::Failed(crashed(error)))
+        });
+        self.record(&report);
+        match rest.split_first() {
+            Some((&dump, rest)) => self.spawn(Job { dump, ..job }, &target, rest),
+            None => {
+                self.busy.remove(&job.portal);
+            }
+        }
+    }
+
+    /// Records a slot that came to no sweep.
+    fn unswept(&mut self, target: &Target, slot: Option<Timestamp>, outcome: Outcome) {
+        let last = match &outcome {
+            Outcome::Missed(run) => run.last,
+            _ => slot.unwrap_or_else(|| self.clock.now()),
+        };
+        self.record(&SweepReport {
+            sweep_id: SweepId::random(),
+            portal: target.portal.clone(),
+            schedule: target.schedule.clone(),
+            slot,
+            trigger: trigger(slot),
+            dump: target.dump,
+            method: Method::Bulk,
+            outcome,
+            note: None,
+            attempts: 0,
+            counts: Counts::default(),
+            verified: false,
+            duration: Duration::ZERO,
+            next_slot: target.timetable.next_after(last),
+        });
+    }
+
+    fn record(&mut self, report: &SweepReport) {
+        SweepFinished(report).emit();
+        (self.on_report)(report);
+    }
+}
+
+/// The targets by the group that their slots come from, in the order of their offsets.
+fn group(targets: Vec<Target>) -> HashMap<GroupId, Vec<Arc<Target>>> {
+    let mut groups: HashMap<GroupId, Vec<Arc<Target>>> = HashMap::new();
+    for target in targets {
+        groups.entry(target.group()).or_default().push(Arc::new(target));
+    }
+    for members in groups.values_mut() {
+        members.sort_by_key(|target| target.offset);
+    }
+    groups
+}
+
+fn trigger(slot: Option<Timestamp>) -> Trigger {
+    if slot.is_some() { Trigger::Schedule } else { Trigger::Manual }
+}
+
+/// A panic, as that portal's failure.
+fn crashed(error: JoinError) -> Failure {
+    let detail = match error.try_into_panic() {
+        Ok(panic) => {
+            let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+            let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+            format!("the sweep panicked: {}", text.unwrap_or_else(|| "no message".to_owned()))
+        }
+        Err(error) => format!("the sweep was dropped: {error}"),
+    };
+    Failure { class: FailureClass::Internal, http_status: None, detail }
+}
+
+impl PartialEq for Upcoming {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Upcoming {}
+
+impl PartialOrd for Upcoming {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Upcoming {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        (self.at, self.sequence).cmp(&(other.at, other.sequence))
+    }
+}

@@ -1,0 +1,4 @@
+//! What the tests share.
+
+pub(crate) mod fake;
+pub(crate) mod virtual_clock;
