@@ -54,10 +54,12 @@ impl SweepFinished<'_> {
 fn level(outcome: &Outcome) -> Level {
     match outcome {
         Outcome::Failed(_) | Outcome::Partial => Level::Error,
-        Outcome::Missed(_) => Level::Warn,
-        Outcome::Skipped(SkipReason::Overlap | SkipReason::Busy | SkipReason::NoTime) => Level::Warn,
-        Outcome::Skipped(SkipReason::Shutdown) => Level::Info,
-        Outcome::Deleted | Outcome::NothingToDelete | Outcome::Paused => Level::Info,
+        Outcome::Missed(_)
+        | Outcome::Skipped(SkipReason::Overlap | SkipReason::Busy | SkipReason::NoTime) => Level::Warn,
+        Outcome::Deleted
+        | Outcome::NothingToDelete
+        | Outcome::Paused
+        | Outcome::Skipped(SkipReason::Shutdown) => Level::Info,
     }
 }
 
@@ -139,5 +141,16 @@ impl Started<'_> {
             version = env!("CARGO_PKG_VERSION"),
             "docsweep started"
         );
+    }
+}
+
+/// The scheduler is not asked for its slots any more: nothing would ever be due again.
+#[derive(Debug)]
+pub struct TickerStalled;
+
+impl TickerStalled {
+    /// Writes the record.
+    pub fn emit(&self) {
+        tracing::error!("the scheduler stands still: docsweep stops, so that its supervisor starts it anew");
     }
 }

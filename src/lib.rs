@@ -4,18 +4,24 @@
 //! comes back through `events`. A module imports only from its left in
 //!
 //! ```text
-//! domain, clock ← cron, keys ← retry, config, portal ← events ← sweep, schedule ← dispatch ← commands ← main
+//! domain, clock ← cron, keys ← retry, config, portal ← events ← sweep, schedule ← dispatch
+//!               ← lifecycle, telemetry, cli ← commands ← main
 //! ```
 //!
 //! and `tests/it/architecture.rs` reads the `use` lines and holds it. `docs/architecture.md` has the picture.
 
+pub mod cli;
 pub mod clock;
+pub mod commands;
 pub mod config;
 pub mod cron;
+pub mod dispatch;
 pub mod domain;
 pub mod events;
 pub mod keys;
+pub mod lifecycle;
 pub mod portal;
 pub mod retry;
-pub mod sweep;
 pub mod schedule;
+pub mod sweep;
+pub mod telemetry;

@@ -1,5 +1,15 @@
-//! tests
+//! The integration tests, in one binary.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "a test may fail by a panic, in its helpers too"
+)]
+
+mod architecture;
 mod config;
+mod dispatch;
 mod schedule;
-#[path="support/virtual_clock.rs"]
-mod virtual_clock;
+mod support;
+mod sweep;

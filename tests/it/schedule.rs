@@ -1,11 +1,6 @@
 //! The ticker through the real scheduler crate, in virtual time: changes of daylight saving, clocks that are set,
 //! bursts, and the stop.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests fail a test")]
-
-#[path = "support/virtual_clock.rs"]
-mod virtual_clock;
-
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +12,8 @@ use docsweep::schedule::{Due, GroupId, Ticker};
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::mpsc::Receiver;
 use tokio::time::{Instant, timeout_at};
-use virtual_clock::VirtualClock;
+
+use crate::support::virtual_clock::VirtualClock;
 
 fn at(text: &str) -> Timestamp {
     text.parse().unwrap_or_else(|error| panic!("{text}: {error}"))

@@ -1,0 +1,77 @@
+//! The command line: what can be typed, and its help.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Deletes the backup history of many ONLYOFFICE DocSpace portals, on schedules, and proves what happened.
+///
+/// Deleting a history deletes the backup files themselves.
+#[derive(Debug, Parser)]
+#[command(name = "docsweep", version, max_term_width = 100)]
+pub struct Cli {
+    /// The configuration file.
+    #[arg(
+        long,
+        short,
+        global = true,
+        value_name = "FILE",
+        env = "DOCSWEEP_CONFIG",
+        default_value = "/etc/docsweep/config.toml"
+    )]
+    pub config: PathBuf,
+
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What docsweep can do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Sweep every portal on its schedule, until told to stop (the daemon).
+    Run,
+    /// Delete backup histories now, exactly as at a slot of the schedule.
+    Sweep {
+        /// Which portals; none named: every enabled one.
+        #[arg(value_name = "PORTAL")]
+        portals: Vec<String>,
+        /// How results are printed.
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Check the configuration file, and report every problem that it has.
+    Check {
+        /// How results are printed.
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Show the effective configuration: every value as it applies to every portal, secrets hidden.
+    ShowConfig {
+        /// How results are printed.
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Print an example configuration: every key with its default.
+    ExampleConfig,
+    /// Show the upcoming slots.
+    Next {
+        /// How many slots.
+        #[arg(short = 'n', long = "number", value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+        number: u32,
+        /// Only those of these portals.
+        #[arg(value_name = "PORTAL")]
+        portals: Vec<String>,
+        /// How results are printed.
+        #[command(flatten)]
+        output: Output,
+    },
+}
+
+/// How results are printed.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct Output {
+    /// Print one JSON object a line on stdout.
+    #[arg(long)]
+    pub json: bool,
+}

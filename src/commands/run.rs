@@ -1,0 +1,96 @@
+//! `docsweep run`: the daemon.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use indicatif::MultiProgress;
+
+use super::{Exit, endpoints, load, targets};
+use crate::clock::{Clock, SystemClock};
+use crate::config::Config;
+use crate::dispatch::{Caps, Dispatcher, OnReport, Target};
+use crate::events::{Started, TickerStalled};
+use crate::lifecycle::{Signals, forbid_core_files};
+use crate::portal::{HttpPortals, TlsProfiles};
+use crate::retry::Stop;
+use crate::schedule::Ticker;
+use crate::sweep::Waits;
+use crate::telemetry;
+
+/// Threads for what blocks: name look-ups, key files. A name server that hangs holds one for each portal being asked.
+const BLOCKING_THREADS: usize = 128;
+
+pub(super) fn run(path: &Path) -> anyhow::Result<Exit> {
+    let config = load(path)?;
+    telemetry::init(&config.daemon.log, &MultiProgress::new())?;
+    forbid_core_files().context("forbidding core files")?;
+    runtime()?.block_on(daemon(&config, path, Waits::default(), Stop::default(), Box::new(|_| {})))
+}
+
+/// The runtime of the commands that talk to portals.
+pub(super) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .max_blocking_threads(BLOCKING_THREADS)
+        .build()
+        .context("starting the runtime")
+}
+
+/// The dispatcher of the real portals.
+pub(super) fn dispatcher(
+    config: &Config,
+    waits: Waits,
+    stop: Stop,
+    on_report: OnReport,
+) -> Dispatcher<HttpPortals> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let portals = HttpPortals::new(endpoints(config), TlsProfiles::from_system(), Arc::clone(&clock));
+    let caps = Caps { concurrency: config.daemon.concurrency, per_server: config.daemon.per_server };
+    Dispatcher::new(Arc::new(portals), clock, waits, caps, stop, on_report)
+}
+
+/// Runs the daemon until a signal or `stop` ends it. Needs a runtime; logging must have been started.
+pub async fn daemon(
+    config: &Config,
+    path: &Path,
+    waits: Waits,
+    stop: Stop,
+    on_report: OnReport,
+) -> anyhow::Result<Exit> {
+    let mut signals = Signals::new().context("taking over signals")?;
+    let dispatcher = dispatcher(config, waits, stop.clone(), on_report);
+    let targets = targets(config);
+    let timetables = targets.iter().map(|target| target.timetable.clone()).collect();
+    let (ticker, due) =
+        Ticker::start(Arc::new(SystemClock), timetables).await.context("starting the schedules")?;
+    started(config, path, &targets);
+    let grace = config.daemon.shutdown_grace;
+    let mut dispatching = std::pin::pin!(dispatcher.run(targets, due));
+    let exit = tokio::select! {
+        () = &mut dispatching => Exit::Ok,
+        never = signals.watch(&stop, grace) => match never {},
+        () = ticker.stalled() => {
+            TickerStalled.emit();
+            tokio::select! {
+                () = dispatching => Exit::Unexpected,
+                never = signals.drain(&stop, grace) => match never {},
+            }
+        }
+    };
+    ticker.shutdown().await;
+    tracing::info!("docsweep stopped");
+    Ok(exit)
+}
+
+fn started(config: &Config, path: &Path, targets: &[Target]) {
+    let now = SystemClock.now();
+    Started {
+        config: &path.display().to_string(),
+        portals: targets.len(),
+        paused: targets.iter().filter(|target| !target.enabled).count(),
+        schedules: config.schedules.len(),
+        next_slot: targets.iter().filter(|t| t.enabled).filter_map(|t| t.timetable.next_after(now)).min(),
+    }
+    .emit();
+}

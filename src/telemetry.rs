@@ -1,0 +1,79 @@
+//! Where log records go: to stderr, as text for people or as JSON for machines.
+
+use std::io::{self, IsTerminal as _, Write};
+
+use anyhow::Context as _;
+use indicatif::MultiProgress;
+use tracing_subscriber::filter::EnvFilter;
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{Layer, fmt};
+
+use crate::config::{Log, LogFormat};
+
+/// tokio-cron-scheduler logs an INFO for each job and ERRORs for normal things; what matters of it, we say ourselves.
+const QUIET: &str = "tokio_cron_scheduler=warn,tokio_cron_scheduler::notification=off";
+
+/// Starts logging. `RUST_LOG` outranks the configured level. While `progress` shows bars, records are written above
+/// them.
+pub fn init(log: &Log, progress: &MultiProgress) -> anyhow::Result<()> {
+    let filter = match std::env::var("RUST_LOG") {
+        Ok(level) if !level.trim().is_empty() => EnvFilter::try_new(format!("{QUIET},{level}"))
+            .with_context(|| format!("RUST_LOG={level:?} is no log filter"))?,
+        _ => EnvFilter::try_new(format!("{QUIET},{}", log.level))
+            .context("the configured log level is no filter")?,
+    };
+    let writer = Stderr(progress.clone());
+    let layer = if json(log.format) {
+        fmt::layer()
+            .json()
+            .flatten_event(true)
+            .with_current_span(false)
+            .with_span_list(false)
+            .with_writer(writer)
+            .boxed()
+    } else {
+        let colours = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
+        fmt::layer().with_ansi(colours).with_target(false).with_writer(writer).boxed()
+    };
+    tracing_subscriber::registry().with(layer.with_filter(filter)).try_init().context("starting the log")?;
+    std::panic::set_hook(Box::new(|panic| {
+        let location = panic.location().map(ToString::to_string);
+        let message = panic.payload_as_str().unwrap_or("no message");
+        tracing::error!(location, detail = message, "panic: a defect of docsweep");
+    }));
+    Ok(())
+}
+
+fn json(format: LogFormat) -> bool {
+    match format {
+        LogFormat::Auto => !io::stderr().is_terminal(),
+        LogFormat::Text => false,
+        LogFormat::Json => true,
+    }
+}
+
+/// Standard error, with the progress bars out of the way. A record that cannot be written is lost: there is nowhere
+/// left to say so, and a sweep is worth more than its log line.
+#[derive(Clone)]
+struct Stderr(MultiProgress);
+
+impl Write for Stderr {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.suspend(|| io::stderr().write_all(bytes))?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
+}
+
+impl<'a> MakeWriter<'a> for Stderr {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
+}
