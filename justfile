@@ -1,0 +1,28 @@
+# What CI runs, by name. `just` alone lists the recipes.
+
+_default:
+    @just --list
+
+# Everything that must pass before a commit.
+check: fmt clippy test doc deny
+
+# The README's test command.
+test:
+    cargo test
+
+fmt:
+    cargo fmt --all --check
+
+clippy:
+    cargo clippy --locked --workspace --all-targets -- -D warnings
+
+doc:
+    RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps
+
+# Advisories need the network's database; these three work offline.
+deny:
+    cargo deny --locked check bans licenses sources
+
+# The try-out.
+demo:
+    cargo run --locked --release --example demo
