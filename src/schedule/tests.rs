@@ -134,7 +134,7 @@ proptest! {
             let run = |run: MissedRun| (run.first.as_second(), run.last.as_second(), run.count);
             let said = due.map(|due| (due.slot.map(Timestamp::as_second), due.missed.map(run)));
             prop_assert_eq!(said.unwrap_or_default(), expected);
-            let next = (now / 600 + 1..).map(|n| n * 600).find(|slot| !handed.contains(slot));
+            let next = (now / 600 + 1..=now / 600 + 100).map(|n| n * 600).find(|slot| !handed.contains(slot));
             prop_assert_eq!(agenda.next().map(Timestamp::as_second), next);
         }
     }
