@@ -40,7 +40,7 @@ pub struct CronError {
 }
 
 impl Cron {
-    /// Checks an expression. Finding that a schedule never fires can take 20 ms of CPU: keep this off the runtime.
+    /// Checks an expression. Finding that a schedule never fires can take some 10 ms of CPU: keep this off the runtime.
     pub fn parse(text: &str) -> Result<Self, CronError> {
         let expression = syntax::check(text)?;
         let parser = CronParser::builder().seconds(Seconds::Optional).year(Year::Disallowed).build();

@@ -13,7 +13,7 @@ use crate::domain::MissedRun;
 /// How old a slot may be and still be handed out as due. The ticker itself is up to 500 ms late and a lost activation
 /// 5 s; the rest is for a loaded host and a short suspension. Anything later is downtime, which is not made up for: a
 /// backup made after the slot must not go.
-pub const ON_TIME: Duration = Duration::from_mins(1);
+pub const ON_TIME: SignedDuration = SignedDuration::from_mins(1);
 
 /// How many slots of one timetable are counted one by one. A clock set forward by years passes millions of the slots of
 /// a schedule that is due each second; this many take some 30 ms to count.
@@ -67,8 +67,7 @@ impl Agenda {
         self.listed = None;
         let first = self.next.filter(|&first| first <= now)?;
         let passed = self.count(first, now);
-        let on_time =
-            now.duration_since(passed.last) <= SignedDuration::try_from(ON_TIME).unwrap_or_default();
+        let on_time = now.duration_since(passed.last) <= ON_TIME;
         let (slot, missed) = match (on_time, passed.count) {
             (true, 1) => (Some(passed.last), None),
             (true, count) => {

@@ -1,6 +1,6 @@
 //! The ticker: says when a timetable is due, exactly once per slot, whatever the clock and the load do.
 //!
-//! The sole user of tokio-cron-scheduler, which lists the [store](store) every 500 ms and starts one job per distinct
+//! The sole user of tokio-cron-scheduler, which lists our store every 500 ms and starts one job per distinct
 //! timetable. What a slot is and which of them are due is decided here, not there: the crate loses and doubles runs
 //! under load, is an hour off after a daylight-saving change and is blind to a clock that was set. What is to be done
 //! at a slot is the receiver's concern; nothing here knows a portal.

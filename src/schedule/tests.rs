@@ -1,9 +1,11 @@
 //! What needs a hand inside: claims that are lost or repeated, a crate that lags or dies, and the agenda by itself.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{Timestamp, ToSpan as _};
+use proptest::prelude::*;
 use tokio::sync::mpsc::{self, Receiver};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_cron_scheduler::MetaDataStorage as _;
@@ -68,7 +70,7 @@ fn the_newest_slot_runs_and_the_older_ones_are_missed() {
 
 #[test]
 fn counting_ends_and_the_last_slot_is_found_all_the_same() {
-    let begun = std::time::Duration::from_secs(MAX_COUNTED);
+    let begun = Duration::from_secs(MAX_COUNTED);
     let start = at("2026-01-01T00:00:00Z");
     let account = |now: Timestamp| agenda("* * * * * *", "2026-01-01T00:00:00Z").account(now).unwrap();
     let due = account(start + begun);
@@ -92,11 +94,50 @@ fn a_clock_set_back_repeats_nothing_and_keeps_what_still_waits() {
         assert_eq!(agenda.account(at(slot)).unwrap().slot, Some(at(slot)));
     }
     // 00:30 is due and has not been accounted for: a small step back must not lose it.
-    agenda.set_back(at("2026-01-01T00:29:59Z"));
-    assert_eq!(agenda.next(), Some(at("2026-01-01T00:30:00Z")));
+    for back in ["2026-01-01T00:30:00.5Z", "2026-01-01T00:29:59Z"] {
+        agenda.set_back(at(back));
+        assert_eq!(agenda.next(), Some(at("2026-01-01T00:30:00Z")));
+    }
     agenda.set_back(at("2025-12-31T23:55:00Z"));
     assert_eq!(agenda.next(), Some(at("2026-01-01T00:00:00Z")), "before the start nothing was handed out");
     assert_eq!(agenda.account(at("2026-01-01T00:00:00Z")).unwrap().next, Some(at("2026-01-01T00:30:00Z")));
+}
+
+/// The slots are the multiples of ten minutes; the model keeps every one that was handed out.
+fn model(handed: &mut BTreeSet<i64>, after: i64, now: i64) -> (Option<i64>, Option<(i64, i64, u64)>) {
+    let passed = (after / 600 + 1..=now / 600).map(|n| n * 600).filter(|slot| !handed.contains(slot));
+    let mut passed: Vec<i64> = passed.collect();
+    let slot = passed.pop_if(|newest| now - *newest <= 60);
+    handed.extend(slot);
+    let missed = passed.first().zip(passed.last()).map(|(first, last)| (*first, *last, passed.len() as u64));
+    (slot, missed)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// However the clock goes: no slot twice, none forgotten, every jump accounted for. No more jumps than runs are kept.
+    #[test]
+    fn a_clock_that_jumps_about(steps in prop::collection::vec(
+        prop_oneof![3 => 0_i64..700, 1 => -20_000_i64..20_000, 1 => -700_i64..0, 1 => Just(600)], 1..16,
+    )) {
+        let mut now = 1_767_225_600_i64;
+        let (mut after, mut handed) = (now, BTreeSet::new());
+        let mut agenda = agenda("*/10 * * * *", "2026-01-01T00:00:00Z");
+        let second = |second: i64| Timestamp::from_second(second).unwrap();
+        for step in steps {
+            now += step;
+            agenda.set_back(second(now));
+            let due = agenda.account(second(now));
+            let expected = model(&mut handed, after.min(now), now);
+            after = now;
+            let run = |run: MissedRun| (run.first.as_second(), run.last.as_second(), run.count);
+            let said = due.map(|due| (due.slot.map(Timestamp::as_second), due.missed.map(run)));
+            prop_assert_eq!(said.unwrap_or_default(), expected);
+            let next = (now / 600 + 1..=now / 600 + 100).map(|n| n * 600).find(|slot| !handed.contains(slot));
+            prop_assert_eq!(agenda.next().map(Timestamp::as_second), next);
+        }
+    }
 }
 
 fn store(clock: &Arc<ManualClock>, crons: &[&str], batch: usize) -> (Store, Receiver<Due>) {
