@@ -114,8 +114,8 @@ impl FailureClass {
                  attempt."
             }
             Self::OutcomeUnknown => {
-                "Look at the portal's backup list before anything else: a deletion was sent, its answer was lost, and \
-                 the server may have finished it."
+                "Look at the portal's backup list before anything else: a deletion was sent and nobody saw how it \
+                 ended; the server may have finished it."
             }
             Self::Busy => {
                 "Wait until the portal's restore, transfer or encryption is over; after a restore the portal needs a \

@@ -97,6 +97,8 @@ pub struct SweepReport {
     pub method: Method,
     /// How it ended.
     pub outcome: Outcome,
+    /// What the outcome alone would not tell, for a person.
+    pub note: Option<String>,
     /// Attempts that were begun.
     pub attempts: u32,
     /// What was seen of the backups.
@@ -128,6 +130,8 @@ pub struct Record<'a> {
     pub failure: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detail: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub advice: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -186,6 +190,7 @@ impl SweepReport {
             reason,
             failure: failure.map(|f| f.class.as_str()),
             detail: failure.map(|f| f.detail.as_str()),
+            note: self.note.as_deref(),
             advice,
             http_status: failure.and_then(|f| f.http_status),
             attempts: self.attempts,

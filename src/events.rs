@@ -1,0 +1,143 @@
+//! What happens, said once: one type for each happening, whose `emit` writes its log record.
+//!
+//! ERROR is for what a person must act on, WARN for what will be tried again or was lost, INFO for starts and ends.
+//! Nothing here decides anything.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::domain::{Dump, Outcome, PortalName, Record, SkipReason, SweepId, SweepReport};
+
+/// How loud a record is.
+enum Level {
+    Error,
+    Warn,
+    Info,
+}
+
+/// The record at a level, which tracing wants as a constant. Absent fields are not written.
+macro_rules! finished {
+    ($level:expr, $record:expr) => {{
+        let Record {
+            portal, schedule, slot, trigger, dump, method, outcome, reason, failure, detail, note, advice, http_status,
+            attempts, found, deleted, kept, remaining, verified, last_slot, slots, duration_ms, next_slot, sweep_id,
+        } = $record;
+        tracing::event!(
+            target: "docsweep::sweep",
+            $level,
+            portal, schedule, slot = slot.map(tracing::field::display), trigger, dump, method, outcome, reason,
+            failure, detail, note, advice, http_status, attempts, found, deleted, kept, remaining, verified,
+            last_slot = last_slot.map(tracing::field::display), slots, duration_ms,
+            next_slot = next_slot.map(tracing::field::display), sweep_id = %sweep_id,
+            "sweep finished"
+        );
+    }};
+}
+
+/// One record for each sweep: `sweep finished`.
+#[derive(Debug)]
+pub struct SweepFinished<'a>(pub &'a SweepReport);
+
+impl SweepFinished<'_> {
+    /// Writes the record.
+    pub fn emit(&self) {
+        let record = self.0.record();
+        match level(&self.0.outcome) {
+            Level::Error => finished!(tracing::Level::ERROR, record),
+            Level::Warn => finished!(tracing::Level::WARN, record),
+            Level::Info => finished!(tracing::Level::INFO, record),
+        }
+    }
+}
+
+fn level(outcome: &Outcome) -> Level {
+    match outcome {
+        Outcome::Failed(_) | Outcome::Partial => Level::Error,
+        Outcome::Missed(_) => Level::Warn,
+        Outcome::Skipped(SkipReason::Overlap | SkipReason::Busy | SkipReason::NoTime) => Level::Warn,
+        Outcome::Skipped(SkipReason::Shutdown) => Level::Info,
+        Outcome::Deleted | Outcome::NothingToDelete | Outcome::Paused => Level::Info,
+    }
+}
+
+/// A sweep waits for its next attempt.
+#[derive(Debug)]
+#[expect(missing_docs, reason = "the fields are those of the record")]
+pub struct RetryScheduled<'a> {
+    pub portal: &'a PortalName,
+    pub sweep_id: SweepId,
+    pub dump: Dump,
+    pub attempt: u32,
+    /// A failure's class, or `partial`.
+    pub failure: &'static str,
+    pub detail: &'a str,
+    pub wait: Duration,
+}
+
+impl RetryScheduled<'_> {
+    /// Writes the record.
+    pub fn emit(&self) {
+        tracing::warn!(
+            target: "docsweep::sweep",
+            portal = self.portal.as_str(),
+            sweep_id = %self.sweep_id,
+            dump = self.dump.as_str(),
+            attempt = self.attempt,
+            failure = self.failure,
+            detail = self.detail,
+            wait_ms = u64::try_from(self.wait.as_millis()).unwrap_or(u64::MAX),
+            "attempt failed, will be tried again"
+        );
+    }
+}
+
+/// A sweep goes on without one of its steps.
+#[derive(Debug)]
+#[expect(missing_docs, reason = "the fields are those of the record")]
+pub struct StepLeftOut<'a> {
+    pub portal: &'a PortalName,
+    pub sweep_id: SweepId,
+    pub dump: Dump,
+    pub detail: &'a str,
+}
+
+impl StepLeftOut<'_> {
+    /// Writes the record.
+    pub fn emit(&self) {
+        tracing::warn!(
+            target: "docsweep::sweep",
+            portal = self.portal.as_str(),
+            sweep_id = %self.sweep_id,
+            dump = self.dump.as_str(),
+            detail = self.detail,
+            "sweep goes on without this step"
+        );
+    }
+}
+
+/// The daemon is ready.
+#[derive(Debug)]
+#[expect(missing_docs, reason = "the fields are those of the record")]
+pub struct Started<'a> {
+    pub config: &'a str,
+    pub portals: usize,
+    pub paused: usize,
+    pub schedules: usize,
+    pub next_slot: Option<Timestamp>,
+}
+
+impl Started<'_> {
+    /// Writes the record.
+    pub fn emit(&self) {
+        tracing::info!(
+            config = self.config,
+            portals = self.portals,
+            paused = self.paused,
+            schedules = self.schedules,
+            next_slot = self.next_slot.map(tracing::field::display),
+            version = env!("CARGO_PKG_VERSION"),
+            "docsweep started"
+        );
+    }
+}

@@ -1,0 +1,276 @@
+//! The DocSpace API over HTTP.
+//!
+//! A client lives for one attempt: it carries the key as it was then, and its connections close when it is dropped,
+//! so that ten thousand swept portals leave no idle socket behind. It follows no redirect, keeps no cookie, tries
+//! nothing twice, and reads no more of a body than it has use for.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER};
+use reqwest::{Client, Method, Response};
+use serde_json::Value;
+use url::Url;
+
+use super::classify::{self, Answer};
+use super::error::quote;
+use super::wire::{self, ServerVersion, Wrapper};
+use super::{Call, Connect, DeletePortal, PortalError, ReadPortal, TlsProfiles};
+use crate::clock::Clock;
+use crate::domain::{Authorization, Backup, Dump, FailureClass, PortalName, PortalUrl};
+use crate::keys::{ApiKey, ApiKeySource};
+
+/// The most that is read of a body, after decompression: design.md §3.
+const MAX_BODY: usize = 1024 * 1024;
+/// The same for the list of backups.
+const MAX_HISTORY: usize = 64 * 1024 * 1024;
+
+/// How to reach one portal.
+#[derive(Debug, Clone)]
+pub struct Endpoint {
+    /// Its address.
+    pub url: PortalUrl,
+    /// Where its key is read from.
+    pub api_key: ApiKeySource,
+    /// How the key is sent.
+    pub authorization: Authorization,
+    /// The time for DNS, TCP and TLS.
+    pub connect_timeout: Duration,
+    /// The time for one whole request.
+    pub timeout: Duration,
+    /// An extra CA.
+    pub ca_file: Option<PathBuf>,
+    /// A proxy in place of the environment's.
+    pub proxy: Option<Url>,
+}
+
+/// All portals, over HTTP.
+pub struct HttpPortals {
+    endpoints: HashMap<PortalName, Endpoint>,
+    tls: Arc<TlsProfiles>,
+    clock: Arc<dyn Clock>,
+}
+
+impl HttpPortals {
+    /// Portals by name. `clock` is what a `Retry-After` date is measured against.
+    pub fn new(endpoints: HashMap<PortalName, Endpoint>, tls: TlsProfiles, clock: Arc<dyn Clock>) -> Self {
+        Self { endpoints, tls: Arc::new(tls), clock }
+    }
+}
+
+impl Connect for HttpPortals {
+    type Portal = HttpPortal;
+
+    async fn connect(&self, portal: &PortalName) -> Result<HttpPortal, PortalError> {
+        let Some(endpoint) = self.endpoints.get(portal).cloned() else {
+            return Err(PortalError::new(
+                FailureClass::Internal,
+                format!("no endpoint for the portal {portal}"),
+            ));
+        };
+        let (tls, clock) = (Arc::clone(&self.tls), Arc::clone(&self.clock));
+        // Key and CA are files, and a file can hang as a network can.
+        match tokio::task::spawn_blocking(move || HttpPortal::new(&endpoint, &tls, clock)).await {
+            Ok(made) => made,
+            Err(error) => Err(PortalError::new(FailureClass::Internal, format!("no client: {error}"))),
+        }
+    }
+}
+
+/// One portal, over HTTP, for one attempt.
+pub struct HttpPortal {
+    client: Client,
+    base: Url,
+    api_key: bool,
+    clock: Arc<dyn Clock>,
+}
+
+impl fmt::Debug for HttpPortal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpPortal").field("base", &self.base.as_str()).finish_non_exhaustive()
+    }
+}
+
+impl HttpPortal {
+    /// Reads key and CA, and makes the client; nothing is sent.
+    fn new(endpoint: &Endpoint, tls: &TlsProfiles, clock: Arc<dyn Clock>) -> Result<Self, PortalError> {
+        let key = endpoint
+            .api_key
+            .read()
+            .map_err(|error| PortalError::new(FailureClass::KeyUnavailable, error.to_string()))?;
+        let config = match endpoint.url.as_url().scheme() {
+            "http" => Ok(tls.unused()),
+            _ => tls.get(endpoint.ca_file.as_deref()),
+        };
+        let config = config.map_err(|error| PortalError::new(FailureClass::Tls, error.to_string()))?;
+        let mut headers = HeaderMap::new();
+        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+        headers.insert(AUTHORIZATION, authorization(&key, endpoint.authorization)?);
+        let mut builder = Client::builder()
+            .tls_backend_preconfigured((*config).clone())
+            .user_agent(concat!("docsweep/", env!("CARGO_PKG_VERSION")))
+            .default_headers(headers)
+            .connect_timeout(endpoint.connect_timeout)
+            .timeout(endpoint.timeout)
+            .redirect(reqwest::redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .referer(false)
+            .pool_max_idle_per_host(1);
+        if let Some(proxy) = &endpoint.proxy {
+            builder = builder.proxy(reqwest::Proxy::all(proxy.clone()).map_err(unbuildable)?);
+        }
+        Ok(Self {
+            client: builder.build().map_err(unbuildable)?,
+            base: endpoint.url.as_url().clone(),
+            api_key: bearer_token(key.expose()).starts_with("sk-"),
+            clock,
+        })
+    }
+
+    async fn call(&self, call: Call, dump: Dump) -> Result<Wrapper, PortalError> {
+        let mut url = self.base.clone();
+        url.set_path(call.path());
+        if matches!(call, Call::History | Call::DeleteHistory) {
+            url.query_pairs_mut().append_pair("Dump", dump.as_str());
+        }
+        let method = if call.deletes() { Method::DELETE } else { Method::GET };
+        let sent = self.client.request(method, url).send().await;
+        let response = sent.map_err(|error| classify::transport(call, &error.without_url()))?;
+        classify::read(call, dump, &self.answer(call, response).await?)
+    }
+
+    async fn answer(&self, call: Call, mut response: Response) -> Result<Answer, PortalError> {
+        let status = response.status().as_u16();
+        let header = |name| response.headers().get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+        let content_type = header(CONTENT_TYPE).unwrap_or_default().trim().to_ascii_lowercase();
+        let retry_after =
+            header(RETRY_AFTER).and_then(|value| classify::retry_after(value, self.clock.now()));
+        let location = header(LOCATION).map(without_query);
+        let limit = if call == Call::History { MAX_HISTORY } else { MAX_BODY };
+        let mut body = Vec::new();
+        loop {
+            let chunk = response.chunk().await;
+            let Some(chunk) = chunk.map_err(|error| classify::transport(call, &error.without_url()))? else {
+                return Ok(Answer { status, content_type, retry_after, location, body });
+            };
+            if body.len() + chunk.len() > limit {
+                return Err(PortalError {
+                    http_status: Some(status),
+                    ..PortalError::new(
+                        FailureClass::BadResponse,
+                        format!(
+                            "{call}: HTTP {status}: the body is longer than {} MiB",
+                            limit / (1024 * 1024)
+                        ),
+                    )
+                });
+            }
+            body.extend_from_slice(&chunk);
+        }
+    }
+}
+
+impl ReadPortal for HttpPortal {
+    fn has_api_key(&self) -> bool {
+        self.api_key
+    }
+
+    async fn restore_running(&self) -> Result<bool, PortalError> {
+        let wrapper = self.call(Call::RestoreProgress, Dump::Own).await?;
+        Ok(wire::restore_running(wrapper.response.as_ref()))
+    }
+
+    async fn server_version(&self) -> Result<ServerVersion, PortalError> {
+        let wrapper = self.call(Call::Version, Dump::Own).await?;
+        let text = wrapper.response.as_ref().and_then(|r| r.get("docSpace")).and_then(Value::as_str);
+        text.and_then(ServerVersion::parse).ok_or_else(|| bad(Call::Version, "no version in the answer"))
+    }
+
+    async fn history(&self, dump: Dump) -> Result<Vec<Backup>, PortalError> {
+        let wrapper = self.call(Call::History, dump).await?;
+        // A server with nothing to list answers an empty list; no list at all is no empty one.
+        let response = wrapper.response.ok_or_else(|| bad(Call::History, "no list in the answer"))?;
+        wire::backups(response).map_err(|error| bad(Call::History, &format!("no list of backups: {error}")))
+    }
+}
+
+impl DeletePortal for HttpPortal {
+    async fn delete_history(&self, dump: Dump) -> Result<(), PortalError> {
+        match self.call(Call::DeleteHistory, dump).await?.response {
+            Some(Value::Bool(true)) => Ok(()),
+            Some(other) => Err(bad(
+                Call::DeleteHistory,
+                &format!("answered with {} in place of true", quote(&other.to_string())),
+            )),
+            None => Err(bad(Call::DeleteHistory, "answered without a response in place of true")),
+        }
+    }
+}
+
+/// A 200 whose payload is not what the call returns.
+fn bad(call: Call, what: &str) -> PortalError {
+    PortalError {
+        http_status: Some(200),
+        ..PortalError::new(FailureClass::BadResponse, format!("{call}: HTTP 200: {what}"))
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "it is handed to map_err")]
+fn unbuildable(error: reqwest::Error) -> PortalError {
+    PortalError::new(FailureClass::Internal, format!("no client: {}", error.without_url()))
+}
+
+/// The key without the scheme that it may have been configured with.
+fn bearer_token(key: &str) -> &str {
+    match key.split_once(' ') {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim_start(),
+        _ => key,
+    }
+}
+
+/// The header: `Bearer`, exactly one space, and the token, since the server cuts exactly seven characters
+/// (docspace-api.md §4.2); or the text as it stands.
+fn authorization(key: &ApiKey, form: Authorization) -> Result<HeaderValue, PortalError> {
+    let text = match form {
+        Authorization::Bearer => format!("Bearer {}", bearer_token(key.expose())),
+        Authorization::Verbatim => key.expose().to_owned(),
+    };
+    let mut value = HeaderValue::from_str(&text).map_err(|_| {
+        PortalError::new(FailureClass::KeyUnavailable, "the key does not fit into an HTTP header")
+    })?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+/// A redirect's target, fit for a record: a query can carry anything.
+fn without_query(location: &str) -> String {
+    quote(location.split(['?', '#']).next().unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn header(key: &str, form: Authorization) -> String {
+        let value = authorization(&ApiKey::new(key).unwrap(), form).unwrap();
+        assert!(value.is_sensitive());
+        value.to_str().unwrap().to_owned()
+    }
+
+    #[test]
+    fn the_header_is_bearer_and_one_space() {
+        for key in ["sk-1", "Bearer sk-1", "bearer  sk-1", " sk-1\n"] {
+            assert_eq!(header(key, Authorization::Bearer), "Bearer sk-1");
+        }
+        assert_eq!(header("Basic abc", Authorization::Verbatim), "Basic abc");
+        assert_eq!(header("sk-1", Authorization::Verbatim), "sk-1");
+    }
+
+    #[test]
+    fn a_redirect_is_told_without_its_query() {
+        assert_eq!(without_query("https://a.example/x?key=1#y"), "https://a.example/x");
+    }
+}
