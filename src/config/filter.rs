@@ -18,12 +18,13 @@ pub(super) fn level(value: &DeValue<'_>) -> Result<String, Fault> {
                 Fault::value("the filter has an empty directive").help("write, for example, \"info\"")
             );
         }
-        let written =
-            match word.rfind(']').map_or(word, |end| word.get(end..).unwrap_or(word)).rsplit_once('=') {
-                Some((_, level)) => level.trim(),
-                None if word.contains('[') => continue,
-                None => word,
-            };
+        // A span's fields, in brackets, have `=` signs of their own.
+        let target_end = word.rfind(']').unwrap_or(0);
+        let written = match word.get(target_end..).and_then(|rest| rest.rsplit_once('=')) {
+            Some((_, level)) => level.trim(),
+            None if target_end > 0 => continue,
+            None => word,
+        };
         if !LEVELS.contains(&written.to_ascii_lowercase().as_str()) {
             return Err(not_a_level(written));
         }

@@ -6,6 +6,7 @@
 //! unless it follows something like `api_key`, looks like a key, or continues a line that may have been one.
 //! Masking replaces bytes one for one, so that every span of the file still fits.
 
+use std::collections::HashSet;
 use std::ops::Range;
 
 use super::known;
@@ -45,6 +46,11 @@ impl Marks {
                 part.fill(mark);
             }
         }
+        for secret in self.secrets(text) {
+            for (at, found) in text.match_indices(secret) {
+                hide_all(&mut marks, at..at + found.len());
+            }
+        }
         hide_by_lines(text, damaged, &mut marks);
         let mut out = String::with_capacity(text.len());
         for (at, c) in text.char_indices() {
@@ -55,6 +61,21 @@ impl Marks {
             }
         }
         out
+    }
+}
+
+impl Marks {
+    /// Texts that are hidden somewhere, and may stand in a comment too. Each costs a walk through the file, and a
+    /// file with many keys in it is a rare thing, so there is a limit.
+    fn secrets<'t>(&self, text: &'t str) -> HashSet<&'t str> {
+        const LEAST: usize = 8;
+        const MOST: usize = 32;
+        let written = self.hidden.iter().filter_map(|span| text.get(span.clone()));
+        written
+            .map(|written| written.trim_matches(['"', '\'']))
+            .filter(|s| s.len() >= LEAST)
+            .take(MOST)
+            .collect()
     }
 }
 

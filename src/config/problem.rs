@@ -147,7 +147,7 @@ pub struct ProblemView<'a> {
 }
 
 /// All that is wrong with one file, in its order.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Problems {
     file: String,
     /// The file's text with every secret masked; as long as the text itself, so that spans hold.
@@ -158,6 +158,13 @@ pub struct Problems {
 }
 
 impl std::error::Error for Problems {}
+
+impl fmt::Debug for Problems {
+    /// Without the text, of which no more should be seen than the problems need.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Problems").field("file", &self.file).field("kept", &self.kept).finish_non_exhaustive()
+    }
+}
 
 impl Problems {
     /// Sorts what was found, drops what only follows from something else, and masks the secrets.

@@ -1,5 +1,7 @@
 //! The configuration from outside: what is refused and in which words, and what comes out of what is accepted.
 
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests fail a test")]
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
