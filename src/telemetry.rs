@@ -11,17 +11,15 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{Layer, fmt};
 
 use crate::config::{Log, LogFormat};
-
-/// tokio-cron-scheduler logs an INFO for each job and ERRORs for normal things; what matters of it, we say ourselves.
-const QUIET: &str = "tokio_cron_scheduler=warn,tokio_cron_scheduler::notification=off";
+use crate::schedule::CRATE_LOG;
 
 /// Starts logging. `RUST_LOG` outranks the configured level. While `progress` shows bars, records are written above
 /// them.
 pub fn init(log: &Log, progress: &MultiProgress) -> anyhow::Result<()> {
     let filter = match std::env::var("RUST_LOG") {
-        Ok(level) if !level.trim().is_empty() => EnvFilter::try_new(format!("{QUIET},{level}"))
+        Ok(level) if !level.trim().is_empty() => EnvFilter::try_new(format!("{CRATE_LOG},{level}"))
             .with_context(|| format!("RUST_LOG={level:?} is no log filter"))?,
-        _ => EnvFilter::try_new(format!("{QUIET},{}", log.level))
+        _ => EnvFilter::try_new(format!("{CRATE_LOG},{}", log.level))
             .context("the configured log level is no filter")?,
     };
     let writer = Stderr(progress.clone());

@@ -64,7 +64,7 @@ pub async fn daemon(
     let timetables = targets.iter().map(|target| target.timetable.clone()).collect();
     let (ticker, due) =
         Ticker::start(Arc::new(SystemClock), timetables).await.context("starting the schedules")?;
-    started(config, path, &targets);
+    started(config, path, &targets, &ticker);
     let grace = config.daemon.shutdown_grace;
     let mut dispatching = std::pin::pin!(dispatcher.run(targets, due));
     let exit = tokio::select! {
@@ -83,14 +83,13 @@ pub async fn daemon(
     Ok(exit)
 }
 
-fn started(config: &Config, path: &Path, targets: &[Target]) {
-    let now = SystemClock.now();
+fn started(config: &Config, path: &Path, targets: &[Target], ticker: &Ticker) {
     Started {
         config: &path.display().to_string(),
         portals: targets.len(),
         paused: targets.iter().filter(|target| !target.enabled).count(),
         schedules: config.schedules.len(),
-        next_slot: targets.iter().filter(|t| t.enabled).filter_map(|t| t.timetable.next_after(now)).min(),
+        next_slot: targets.iter().filter(|t| t.enabled).filter_map(|t| ticker.next(&t.group())).min(),
     }
     .emit();
 }

@@ -65,7 +65,16 @@ struct Upcoming {
     at: Instant,
     sequence: u64,
     target: Arc<Target>,
-    slot: Timestamp,
+    occasion: Occasion,
+}
+
+/// What a sweep is done for.
+#[derive(Debug, Clone, Copy)]
+struct Occasion {
+    /// The slot; `None` for a sweep on demand.
+    slot: Option<Timestamp>,
+    /// The portal's next slot.
+    next: Option<Timestamp>,
 }
 
 /// A sweep that runs: what is known of it should it panic, and what is to follow.
@@ -128,8 +137,10 @@ impl<C: Connect> Dispatcher<C> {
 
     /// Sweeps `targets` once, now, whatever their schedules say, and returns when the last one has ended.
     pub async fn once(mut self, targets: Vec<Target>) {
+        let now = self.clock.now();
         for target in targets.into_iter().map(Arc::new) {
-            self.start(&target, None);
+            let next = target.timetable.next_after(now);
+            self.start(&target, Occasion { slot: None, next });
         }
         while let Some(ended) = self.running.join_next_with_id().await {
             self.ended(ended);
@@ -143,8 +154,7 @@ impl<C: Connect> Dispatcher<C> {
             self.due(groups, &slot);
         }
         for Reverse(upcoming) in std::mem::take(&mut self.upcoming).into_sorted_vec().into_iter().rev() {
-            let outcome = Outcome::Skipped(SkipReason::Shutdown);
-            self.unswept(&upcoming.target, Some(upcoming.slot), outcome);
+            self.unswept(&upcoming.target, upcoming.occasion, Outcome::Skipped(SkipReason::Shutdown));
         }
         while let Some(ended) = self.running.join_next_with_id().await {
             self.ended(ended);
@@ -155,11 +165,13 @@ impl<C: Connect> Dispatcher<C> {
     fn due(&mut self, groups: &HashMap<GroupId, Vec<Arc<Target>>>, due: &Due) {
         for target in groups.get(&due.group).into_iter().flatten() {
             if let Some(run) = due.missed {
-                self.unswept(target, Some(run.first), Outcome::Missed(run));
+                let occasion = Occasion { slot: Some(run.first), next: due.slot.or(due.next) };
+                self.unswept(target, occasion, Outcome::Missed(run));
             }
             let Some(slot) = due.slot else { continue };
+            let occasion = Occasion { slot: Some(slot), next: due.next };
             if !target.enabled {
-                self.unswept(target, Some(slot), Outcome::Paused);
+                self.unswept(target, occasion, Outcome::Paused);
                 continue;
             }
             let wait = Duration::try_from(target.start_of(slot).duration_since(self.clock.now()))
@@ -169,7 +181,7 @@ impl<C: Connect> Dispatcher<C> {
                 at: Instant::now() + wait,
                 sequence: self.sequence,
                 target: Arc::clone(target),
-                slot,
+                occasion,
             }));
         }
     }
@@ -179,31 +191,30 @@ impl<C: Connect> Dispatcher<C> {
         let now = Instant::now();
         while self.upcoming.peek().is_some_and(|Reverse(upcoming)| upcoming.at <= now) {
             let Some(Reverse(upcoming)) = self.upcoming.pop() else { return };
-            self.start(&upcoming.target, Some(upcoming.slot));
+            self.start(&upcoming.target, upcoming.occasion);
         }
     }
 
     /// Starts the sweep of one portal, for the first of its `Dump` values.
-    fn start(&mut self, target: &Arc<Target>, slot: Option<Timestamp>) {
+    fn start(&mut self, target: &Arc<Target>, occasion: Occasion) {
         if !self.busy.insert(target.portal.clone()) {
-            self.unswept(target, slot, Outcome::Skipped(SkipReason::Overlap));
+            self.unswept(target, occasion, Outcome::Skipped(SkipReason::Overlap));
             return;
         }
         let now = self.clock.now();
-        let next_slot = target.timetable.next_after(slot.unwrap_or(now));
         let Some((&dump, rest)) = target.dump.dumps().split_first() else { return };
         let job = Job {
             sweep_id: SweepId::random(),
             portal: target.portal.clone(),
             schedule: target.schedule.clone(),
-            slot,
-            trigger: trigger(slot),
+            slot: occasion.slot,
+            trigger: occasion.trigger(),
             dump,
             verify: target.verify,
             retry: target.retry,
-            end: Instant::now() + target.time_for_sweep(now, next_slot),
+            end: Instant::now() + target.time_for_sweep(now, occasion.next),
             began: now,
-            next_slot,
+            next_slot: occasion.next,
         };
         self.spawn(job, target, rest);
     }
@@ -241,17 +252,13 @@ impl<C: Connect> Dispatcher<C> {
     }
 
     /// Records a slot that came to no sweep.
-    fn unswept(&mut self, target: &Target, slot: Option<Timestamp>, outcome: Outcome) {
-        let last = match &outcome {
-            Outcome::Missed(run) => run.last,
-            _ => slot.unwrap_or_else(|| self.clock.now()),
-        };
+    fn unswept(&mut self, target: &Target, occasion: Occasion, outcome: Outcome) {
         self.record(&SweepReport {
             sweep_id: SweepId::random(),
             portal: target.portal.clone(),
             schedule: target.schedule.clone(),
-            slot,
-            trigger: trigger(slot),
+            slot: occasion.slot,
+            trigger: occasion.trigger(),
             dump: target.dump,
             method: Method::Bulk,
             outcome,
@@ -260,7 +267,7 @@ impl<C: Connect> Dispatcher<C> {
             counts: Counts::default(),
             verified: false,
             duration: Duration::ZERO,
-            next_slot: target.timetable.next_after(last),
+            next_slot: occasion.next,
         });
     }
 
@@ -282,8 +289,10 @@ fn group(targets: Vec<Target>) -> HashMap<GroupId, Vec<Arc<Target>>> {
     groups
 }
 
-fn trigger(slot: Option<Timestamp>) -> Trigger {
-    if slot.is_some() { Trigger::Schedule } else { Trigger::Manual }
+impl Occasion {
+    fn trigger(self) -> Trigger {
+        if self.slot.is_some() { Trigger::Schedule } else { Trigger::Manual }
+    }
 }
 
 /// A panic, as that portal's failure.

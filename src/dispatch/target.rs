@@ -36,7 +36,7 @@ const BEFORE_NEXT: Duration = Duration::from_mins(1);
 
 impl Target {
     /// The group of schedules that its slots come from.
-    pub(super) fn group(&self) -> GroupId {
+    pub fn group(&self) -> GroupId {
         GroupId::of(&self.timetable)
     }
 

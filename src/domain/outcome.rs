@@ -91,6 +91,6 @@ pub struct MissedRun {
     pub first: Timestamp,
     /// The last slot of the run.
     pub last: Timestamp,
-    /// How many slots the run holds.
+    /// How many slots the run holds; a run of very many is counted up to a bound, and this is then "at least".
     pub count: u64,
 }

@@ -26,6 +26,10 @@ use crate::domain::MissedRun;
 pub use agenda::{MAX_COUNTED, ON_TIME};
 pub use ticker::{StartError, Ticker};
 
+/// A log filter for what is worth keeping of tokio-cron-scheduler's own records: it says an INFO for each job, and an
+/// ERROR for normal things.
+pub const CRATE_LOG: &str = "tokio_cron_scheduler=warn,tokio_cron_scheduler::notification=off";
+
 /// The identity of a timetable: the same for the same expression in the same zone, in every process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct GroupId(Uuid);

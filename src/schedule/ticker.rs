@@ -1,5 +1,6 @@
 //! Drives the crate: one job per group, added one after another, and a watch on whether it still ticks.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -59,7 +60,8 @@ impl Ticker {
         clock: Arc<dyn Clock>,
         timetables: Vec<Timetable>,
     ) -> Result<(Self, mpsc::Receiver<Due>), StartError> {
-        let capacity = timetables.len().saturating_mul(2).max(MIN_CAPACITY);
+        let groups: HashSet<GroupId> = timetables.iter().map(GroupId::of).collect();
+        let capacity = groups.len().saturating_mul(2).max(MIN_CAPACITY);
         Self::start_with(clock, timetables, Limits { capacity, batch: capacity }).await
     }
 
