@@ -158,7 +158,10 @@ pub(super) fn transport(call: Call, error: &reqwest::Error) -> PortalError {
             false => fail(FailureClass::Unreachable, "no connection"),
         };
     }
-    if error.is_decode() {
+    // reqwest calls every error of a body a decoding error. The decompressor's own is an `io::Error`; the connection's
+    // comes out of hyper, and the clock's is a type of its own.
+    let cause = causes_of(error).find(|cause| !cause.is::<reqwest::Error>());
+    if error.is_decode() && cause.is_some_and(<dyn std::error::Error>::is::<std::io::Error>) {
         return fail(FailureClass::BadResponse, "the body cannot be decoded");
     }
     if error.is_builder() {
@@ -171,20 +174,18 @@ pub(super) fn transport(call: Call, error: &reqwest::Error) -> PortalError {
     }
 }
 
-/// Whether a TLS error is in the chain. `io::Error` hides the error that it wraps from `source()`, twice here, so the
-/// walk steps into it.
 fn tls_error(error: &reqwest::Error) -> bool {
-    let mut next = error.source();
-    while let Some(cause) = next {
-        if cause.is::<rustls::Error>() {
-            return true;
-        }
-        next = match cause.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
+    causes_of(error).any(|cause| cause.is::<rustls::Error>())
+}
+
+/// The chain of causes. `io::Error` hides the error that it wraps from `source()`, so the walk steps into it.
+fn causes_of(error: &reqwest::Error) -> impl Iterator<Item = &(dyn std::error::Error + 'static)> {
+    std::iter::successors(error.source(), |&cause| {
+        match cause.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
             Some(inner) => Some(inner),
             None => cause.source(),
-        };
-    }
-    false
+        }
+    })
 }
 
 /// The chain of causes without the URL, shortest first told once: libraries repeat their source's text.
