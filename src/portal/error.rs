@@ -77,6 +77,19 @@ impl PortalError {
         Failure { class: self.class, http_status: self.http_status, detail: self.detail.clone() }
     }
 
+    /// Whether the call certainly did nothing: it was not sent, or was refused. A server that failed, and a 200 that
+    /// makes no sense, can hide that it did its work.
+    pub fn did_nothing(&self) -> bool {
+        match self.class {
+            FailureClass::Unreachable
+            | FailureClass::Tls
+            | FailureClass::KeyUnavailable
+            | FailureClass::NoSuchPortal => true,
+            FailureClass::ServerError | FailureClass::OutcomeUnknown => false,
+            _ => self.http_status.is_some_and(|status| (300..500).contains(&status)),
+        }
+    }
+
     /// Whether the answer was a 5xx.
     pub fn is_5xx(&self) -> bool {
         self.http_status.is_some_and(|status| (500..600).contains(&status))

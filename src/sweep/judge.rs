@@ -106,15 +106,13 @@ fn success(seen: &Seen) -> Outcome {
     if empty && seen.left == Some(0) { Outcome::NothingToDelete } else { Outcome::Deleted }
 }
 
-/// The failure of the last attempt; but where the fate of a deletion is not known, that is what is recorded.
+/// The failure of the last attempt; but where the fate of a deletion is not known, and nobody has looked since, that is
+/// what is recorded.
 fn failure(seen: &Seen, last: Failure) -> Failure {
     match seen.deletion {
-        Deletion::Unknown if last.class != FailureClass::OutcomeUnknown => Failure {
+        Deletion::Unknown if last.class != FailureClass::OutcomeUnknown && seen.left.is_none() => Failure {
             class: FailureClass::OutcomeUnknown,
-            detail: format!(
-                "a deletion's answer was lost, and the list could not be read since: {}",
-                last.detail
-            ),
+            detail: format!("a deletion's answer was lost, and the list was not read since: {}", last.detail),
             ..last
         },
         _ => last,
@@ -124,7 +122,7 @@ fn failure(seen: &Seen, last: Failure) -> Failure {
 /// The sweep's time ended in the middle of an attempt, or before the next one.
 fn time_over(seen: &Seen) -> Failure {
     let (class, detail) = match seen.deletion {
-        Deletion::NotSent => match &seen.last_failure {
+        Deletion::NotSent | Deletion::Unclear => match &seen.last_failure {
             Some(last) => return last.clone(),
             None => (FailureClass::ServerError, "no answer before the sweep's time was over"),
         },
@@ -143,6 +141,7 @@ fn time_over(seen: &Seen) -> Failure {
 fn note(seen: &Seen, outcome: &Outcome, trouble: Option<&Trouble>) -> Option<String> {
     let deletion = match seen.deletion {
         Deletion::NotSent => None,
+        Deletion::Unclear => Some("a deletion was sent, and its answer does not tell whether it was done"),
         Deletion::InFlight | Deletion::Unknown => Some("a deletion was sent, and its answer was not seen"),
         Deletion::Answered => Some("the deletion was answered with true"),
     };

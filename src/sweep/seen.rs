@@ -12,6 +12,8 @@ pub(super) enum Deletion {
     /// No deletion was sent, or the server refused each one with an answer.
     #[default]
     NotSent,
+    /// One was sent, and its answer does not tell whether the server did the work.
+    Unclear,
     /// One is on its way.
     InFlight,
     /// One was sent, and its answer was lost.
@@ -35,7 +37,7 @@ pub(super) struct Seen {
     pub(super) version_checked: bool,
     /// How far the deletion has come.
     pub(super) deletion: Deletion,
-    /// How many backups that were to go were listed when the list was last read after a deletion.
+    /// How many backups that were to go are listed since the last deletion; `None` if nobody has looked since.
     pub(super) left: Option<u64>,
     /// The failure before the last wait.
     pub(super) last_failure: Option<Failure>,
