@@ -9,6 +9,10 @@ use jiff::Timestamp;
 use super::error::{Call, PortalError, quote};
 use super::wire::{WireError, Wrapper};
 use crate::domain::{Dump, FailureClass};
+use crate::keys::ApiKey;
+
+/// The most causes of a broken exchange that are told, the innermost ones.
+const MAX_CAUSES: usize = 2;
 
 /// An answer whose body was read in whole.
 #[derive(Debug)]
@@ -19,6 +23,8 @@ pub(super) struct Answer {
     /// Where a redirect points to, without its query.
     pub(super) location: Option<String>,
     pub(super) body: Vec<u8>,
+    /// The key that was sent: an answer may show it, a record must not.
+    pub(super) key: ApiKey,
 }
 
 impl Answer {
@@ -28,6 +34,18 @@ impl Answer {
 
     fn error(&self) -> Option<WireError> {
         serde_json::from_slice::<Wrapper>(&self.body).ok()?.error
+    }
+
+    /// A part of the answer, fit for a record.
+    fn quote(&self, text: &str) -> String {
+        quote(&self.key.hide_in(text))
+    }
+
+    /// Type and message of an error, bounded; never its stack.
+    fn describe(&self, error: Option<&WireError>) -> String {
+        let Some(error) = error else { return "an answer without explanation".to_owned() };
+        let part = |text: &Option<String>| self.quote(text.as_deref().unwrap_or("(none)"));
+        format!("{}: {}", part(&error.kind), part(&error.message))
     }
 
     fn fail(&self, class: FailureClass, call: Call, what: &str) -> PortalError {
@@ -53,12 +71,12 @@ fn success(call: Call, answer: &Answer) -> Result<Wrapper, PortalError> {
         return Err(answer.fail(FailureClass::NotAPortal, call, "a page or text in place of an API answer"));
     }
     let bad = |what: &str| answer.fail(FailureClass::BadResponse, call, what);
-    let wrapper: Wrapper =
-        serde_json::from_slice(body).map_err(|error| bad(&format!("the body does not parse: {error}")))?;
+    let wrapper: Wrapper = serde_json::from_slice(body)
+        .map_err(|error| bad(&format!("the body does not parse: {}", answer.quote(&error.to_string()))))?;
     match (wrapper.status, &wrapper.error) {
         (Some(0), None) => Ok(wrapper),
         (Some(_), _) | (None, Some(_)) => {
-            Err(bad(&format!("an error: {}", describe(wrapper.error.as_ref()))))
+            Err(bad(&format!("an error: {}", answer.describe(wrapper.error.as_ref()))))
         }
         (None, None) => {
             Err(answer.fail(FailureClass::NotAPortal, call, "JSON that is no answer of the DocSpace API"))
@@ -89,7 +107,7 @@ fn refusal(call: Call, dump: Dump, status: u16, answer: &Answer) -> PortalError 
             "the gateway gave up waiting; the server may go on deleting",
         ),
         500..=599 => server_error(call, answer),
-        _ => answer.fail(FailureClass::BadResponse, call, &describe(answer.error().as_ref())),
+        _ => answer.fail(FailureClass::BadResponse, call, &answer.describe(answer.error().as_ref())),
     }
 }
 
@@ -107,7 +125,7 @@ fn forbidden(call: Call, dump: Dump, answer: &Answer) -> PortalError {
     }
     let Some(error) = answer.error() else {
         let text = String::from_utf8_lossy(&answer.body);
-        let what = if text.trim_start().starts_with('<') { "a page".to_owned() } else { quote(&text) };
+        let what = if text.trim_start().starts_with('<') { "a page".to_owned() } else { answer.quote(&text) };
         return answer.fail(FailureClass::IpBlocked, call, &format!("access is restricted: {what}"));
     };
     let kind = error.kind.as_deref().unwrap_or_default();
@@ -118,7 +136,7 @@ fn forbidden(call: Call, dump: Dump, answer: &Answer) -> PortalError {
         ("System.Security.SecurityException", Dump::Own) => FailureClass::Unpaid,
         _ => FailureClass::NotAdmin,
     };
-    answer.fail(class, call, &describe(Some(&error)))
+    answer.fail(class, call, &answer.describe(Some(&error)))
 }
 
 fn server_error(call: Call, answer: &Answer) -> PortalError {
@@ -129,15 +147,8 @@ fn server_error(call: Call, answer: &Answer) -> PortalError {
     if answer.status == 500 && error.as_ref().is_some_and(unresolved) {
         return answer.fail(FailureClass::NoSuchPortal, call, "the server knows no portal of this host name");
     }
-    let what = if error.is_some() { describe(error.as_ref()) } else { "the server failed".to_owned() };
+    let what = if error.is_some() { answer.describe(error.as_ref()) } else { "the server failed".to_owned() };
     answer.fail(FailureClass::ServerError, call, &what)
-}
-
-/// Type and message of an error, bounded; never its stack.
-fn describe(error: Option<&WireError>) -> String {
-    let Some(error) = error else { return "an answer without explanation".to_owned() };
-    let part = |text: &Option<String>| quote(text.as_deref().unwrap_or("(none)"));
-    format!("{}: {}", part(&error.kind), part(&error.message))
 }
 
 /// A `Retry-After` in seconds or as a date; a date in the past is no wait.
@@ -199,7 +210,8 @@ fn causes(error: &reqwest::Error) -> String {
         }
         next = cause.source();
     }
-    if texts.is_empty() { "no further cause".to_owned() } else { texts.join(": ") }
+    let innermost = texts.split_off(texts.len().saturating_sub(MAX_CAUSES));
+    if innermost.is_empty() { "no further cause".to_owned() } else { innermost.join(": ") }
 }
 
 #[cfg(test)]

@@ -84,7 +84,7 @@ impl Connect for HttpPortals {
 pub struct HttpPortal {
     client: Client,
     base: Url,
-    api_key: bool,
+    key: ApiKey,
     clock: Arc<dyn Clock>,
 }
 
@@ -125,9 +125,14 @@ impl HttpPortal {
         Ok(Self {
             client: builder.build().map_err(unbuildable)?,
             base: endpoint.url.as_url().clone(),
-            api_key: bearer_token(key.expose()).starts_with("sk-"),
+            key,
             clock,
         })
+    }
+
+    /// A part of an answer, fit for a record.
+    fn quote(&self, text: &str) -> String {
+        quote(&self.key.hide_in(text))
     }
 
     async fn call(&self, call: Call, dump: Dump) -> Result<Wrapper, PortalError> {
@@ -148,13 +153,14 @@ impl HttpPortal {
         let content_type = header(CONTENT_TYPE).unwrap_or_default().trim().to_ascii_lowercase();
         let retry_after =
             header(RETRY_AFTER).and_then(|value| classify::retry_after(value, self.clock.now()));
-        let location = header(LOCATION).map(without_query);
+        let location = header(LOCATION).map(|target| without_query(&self.key.hide_in(target)));
         let limit = if call == Call::History { MAX_HISTORY } else { MAX_BODY };
         let mut body = Vec::new();
         loop {
             let chunk = response.chunk().await;
             let Some(chunk) = chunk.map_err(|error| classify::transport(call, &error.without_url()))? else {
-                return Ok(Answer { status, content_type, retry_after, location, body });
+                let key = self.key.clone();
+                return Ok(Answer { status, content_type, retry_after, location, body, key });
             };
             if body.len() + chunk.len() > limit {
                 return Err(PortalError {
@@ -175,7 +181,7 @@ impl HttpPortal {
 
 impl ReadPortal for HttpPortal {
     fn has_api_key(&self) -> bool {
-        self.api_key
+        bearer_token(self.key.expose()).starts_with("sk-")
     }
 
     async fn restore_running(&self) -> Result<bool, PortalError> {
@@ -186,14 +192,17 @@ impl ReadPortal for HttpPortal {
     async fn server_version(&self) -> Result<ServerVersion, PortalError> {
         let wrapper = self.call(Call::Version, Dump::Own).await?;
         let text = wrapper.response.as_ref().and_then(|r| r.get("docSpace")).and_then(Value::as_str);
-        text.and_then(ServerVersion::parse).ok_or_else(|| bad(Call::Version, "no version in the answer"))
+        text.and_then(|text| ServerVersion::parse(&self.key.hide_in(text)))
+            .ok_or_else(|| bad(Call::Version, "no version in the answer"))
     }
 
     async fn history(&self, dump: Dump) -> Result<Vec<Backup>, PortalError> {
         let wrapper = self.call(Call::History, dump).await?;
         // A server with nothing to list answers an empty list; no list at all is no empty one.
         let response = wrapper.response.ok_or_else(|| bad(Call::History, "no list in the answer"))?;
-        wire::backups(response).map_err(|error| bad(Call::History, &format!("no list of backups: {error}")))
+        wire::backups(response).map_err(|error| {
+            bad(Call::History, &format!("no list of backups: {}", self.quote(&error.to_string())))
+        })
     }
 }
 
@@ -203,7 +212,7 @@ impl DeletePortal for HttpPortal {
             Some(Value::Bool(true)) => Ok(()),
             Some(other) => Err(bad(
                 Call::DeleteHistory,
-                &format!("answered with {} in place of true", quote(&other.to_string())),
+                &format!("answered with {} in place of true", self.quote(&other.to_string())),
             )),
             None => Err(bad(Call::DeleteHistory, "answered without a response in place of true")),
         }
