@@ -186,7 +186,7 @@ pub(super) fn transport(call: Call, error: &reqwest::Error) -> PortalError {
 }
 
 fn tls_error(error: &reqwest::Error) -> bool {
-    causes_of(error).any(|cause| cause.is::<rustls::Error>())
+    causes_of(error).any(<dyn std::error::Error>::is::<rustls::Error>)
 }
 
 /// The chain of causes. `io::Error` hides the error that it wraps from `source()`, so the walk steps into it.
