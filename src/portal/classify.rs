@@ -5,6 +5,7 @@ use std::error::Error as _;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use serde::de::{DeserializeOwned, IgnoredAny};
 
 use super::error::{Call, PortalError, quote};
 use super::wire::{WireError, Wrapper};
@@ -33,7 +34,7 @@ impl Answer {
     }
 
     fn error(&self) -> Option<WireError> {
-        serde_json::from_slice::<Wrapper>(&self.body).ok()?.error
+        serde_json::from_slice::<Wrapper<IgnoredAny>>(&self.body).ok()?.error
     }
 
     /// A part of the answer, fit for a record.
@@ -58,20 +59,24 @@ impl Answer {
 }
 
 /// Reads an answer: the payload's wrapper if it is one of success, else what it means.
-pub(super) fn read(call: Call, dump: Dump, answer: &Answer) -> Result<Wrapper, PortalError> {
+pub(super) fn read<T: DeserializeOwned>(
+    call: Call,
+    dump: Dump,
+    answer: &Answer,
+) -> Result<Wrapper<T>, PortalError> {
     match answer.status {
         200 => success(call, answer),
         status => Err(refusal(call, dump, status, answer)),
     }
 }
 
-fn success(call: Call, answer: &Answer) -> Result<Wrapper, PortalError> {
+fn success<T: DeserializeOwned>(call: Call, answer: &Answer) -> Result<Wrapper<T>, PortalError> {
     let body = answer.body.trim_ascii();
     if !body.starts_with(b"{") && !answer.content_type.starts_with("application/json") {
         return Err(answer.fail(FailureClass::NotAPortal, call, "a page or text in place of an API answer"));
     }
     let bad = |what: &str| answer.fail(FailureClass::BadResponse, call, what);
-    let wrapper: Wrapper = serde_json::from_slice(body)
+    let wrapper: Wrapper<T> = serde_json::from_slice(body)
         .map_err(|error| bad(&format!("the body does not parse: {}", answer.quote(&error.to_string()))))?;
     match (wrapper.status, &wrapper.error) {
         (Some(0), None) => Ok(wrapper),

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER};
 use reqwest::{Client, Method, Response};
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use url::Url;
 
@@ -135,7 +136,7 @@ impl HttpPortal {
         quote(&self.key.hide_in(text))
     }
 
-    async fn call(&self, call: Call, dump: Dump) -> Result<Wrapper, PortalError> {
+    async fn call<T: DeserializeOwned>(&self, call: Call, dump: Dump) -> Result<Wrapper<T>, PortalError> {
         let mut url = self.base.clone();
         url.set_path(call.path());
         if matches!(call, Call::History | Call::DeleteHistory) {
@@ -185,24 +186,21 @@ impl ReadPortal for HttpPortal {
     }
 
     async fn restore_running(&self) -> Result<bool, PortalError> {
-        let wrapper = self.call(Call::RestoreProgress, Dump::Own).await?;
+        let wrapper: Wrapper = self.call(Call::RestoreProgress, Dump::Own).await?;
         Ok(wire::restore_running(wrapper.response.as_ref()))
     }
 
     async fn server_version(&self) -> Result<ServerVersion, PortalError> {
-        let wrapper = self.call(Call::Version, Dump::Own).await?;
+        let wrapper: Wrapper = self.call(Call::Version, Dump::Own).await?;
         let text = wrapper.response.as_ref().and_then(|r| r.get("docSpace")).and_then(Value::as_str);
         text.and_then(|text| ServerVersion::parse(&self.key.hide_in(text)))
             .ok_or_else(|| bad(Call::Version, "no version in the answer"))
     }
 
     async fn history(&self, dump: Dump) -> Result<Vec<Backup>, PortalError> {
-        let wrapper = self.call(Call::History, dump).await?;
+        let wrapper: Wrapper<wire::Backups> = self.call(Call::History, dump).await?;
         // A server with nothing to list answers an empty list; no list at all is no empty one.
-        let response = wrapper.response.ok_or_else(|| bad(Call::History, "no list in the answer"))?;
-        wire::backups(response).map_err(|error| {
-            bad(Call::History, &format!("no list of backups: {}", self.quote(&error.to_string())))
-        })
+        wrapper.response.map(|list| list.0).ok_or_else(|| bad(Call::History, "no list in the answer"))
     }
 }
 
