@@ -13,6 +13,9 @@ use secrecy::{ExposeSecret as _, SecretString};
 /// The longest key that is read. An `sk-` key has 67 characters; a JWT may have some thousand.
 const MAX_KEY: u64 = 16 * 1024;
 
+/// What stands in a key's place.
+const HIDDEN: &str = "(hidden)";
+
 /// A portal's key, or another text that a portal takes for one.
 #[derive(Clone)]
 pub struct ApiKey(Arc<SecretString>);
@@ -39,6 +42,13 @@ impl ApiKey {
     /// The key's text. The only use for it is the `Authorization` header.
     pub fn expose(&self) -> &str {
         self.0.expose_secret()
+    }
+
+    /// A foreign text without the key, should it hold it: whole, or without the scheme before it.
+    pub fn hide_in(&self, text: &str) -> String {
+        let key = self.expose();
+        let token = key.rsplit(' ').next().unwrap_or(key);
+        text.replace(key, HIDDEN).replace(token, HIDDEN)
     }
 }
 
@@ -172,4 +182,16 @@ pub fn others_can_read(path: &Path) -> std::io::Result<Option<u32>> {
     use std::os::unix::fs::PermissionsExt as _;
     let mode = std::fs::metadata(path)?.permissions().mode() & 0o7777;
     Ok((mode & 0o004 != 0).then_some(mode))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_hidden_with_its_scheme_and_without() {
+        let key = ApiKey::new("Bearer sk-12").unwrap();
+        assert_eq!(key.hide_in("no Bearer sk-12, no sk-12"), "no (hidden), no (hidden)");
+        assert_eq!(key.hide_in("Bearer of news"), "Bearer of news");
+    }
 }

@@ -5,10 +5,15 @@ use std::error::Error as _;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use serde::de::{DeserializeOwned, IgnoredAny};
 
 use super::error::{Call, PortalError, quote};
 use super::wire::{WireError, Wrapper};
 use crate::domain::{Dump, FailureClass};
+use crate::keys::ApiKey;
+
+/// The most causes of a broken exchange that are told, the innermost ones.
+const MAX_CAUSES: usize = 2;
 
 /// An answer whose body was read in whole.
 #[derive(Debug)]
@@ -19,6 +24,8 @@ pub(super) struct Answer {
     /// Where a redirect points to, without its query.
     pub(super) location: Option<String>,
     pub(super) body: Vec<u8>,
+    /// The key that was sent: an answer may show it, a record must not.
+    pub(super) key: ApiKey,
 }
 
 impl Answer {
@@ -27,7 +34,19 @@ impl Answer {
     }
 
     fn error(&self) -> Option<WireError> {
-        serde_json::from_slice::<Wrapper>(&self.body).ok()?.error
+        serde_json::from_slice::<Wrapper<IgnoredAny>>(&self.body).ok()?.error
+    }
+
+    /// A part of the answer, fit for a record.
+    fn quote(&self, text: &str) -> String {
+        quote(&self.key.hide_in(text))
+    }
+
+    /// Type and message of an error, bounded; never its stack.
+    fn describe(&self, error: Option<&WireError>) -> String {
+        let Some(error) = error else { return "an answer without explanation".to_owned() };
+        let part = |text: &Option<String>| self.quote(text.as_deref().unwrap_or("(none)"));
+        format!("{}: {}", part(&error.kind), part(&error.message))
     }
 
     fn fail(&self, class: FailureClass, call: Call, what: &str) -> PortalError {
@@ -40,25 +59,29 @@ impl Answer {
 }
 
 /// Reads an answer: the payload's wrapper if it is one of success, else what it means.
-pub(super) fn read(call: Call, dump: Dump, answer: &Answer) -> Result<Wrapper, PortalError> {
+pub(super) fn read<T: DeserializeOwned>(
+    call: Call,
+    dump: Dump,
+    answer: &Answer,
+) -> Result<Wrapper<T>, PortalError> {
     match answer.status {
         200 => success(call, answer),
         status => Err(refusal(call, dump, status, answer)),
     }
 }
 
-fn success(call: Call, answer: &Answer) -> Result<Wrapper, PortalError> {
+fn success<T: DeserializeOwned>(call: Call, answer: &Answer) -> Result<Wrapper<T>, PortalError> {
     let body = answer.body.trim_ascii();
     if !body.starts_with(b"{") && !answer.content_type.starts_with("application/json") {
         return Err(answer.fail(FailureClass::NotAPortal, call, "a page or text in place of an API answer"));
     }
     let bad = |what: &str| answer.fail(FailureClass::BadResponse, call, what);
-    let wrapper: Wrapper =
-        serde_json::from_slice(body).map_err(|error| bad(&format!("the body does not parse: {error}")))?;
+    let wrapper: Wrapper<T> = serde_json::from_slice(body)
+        .map_err(|error| bad(&format!("the body does not parse: {}", answer.quote(&error.to_string()))))?;
     match (wrapper.status, &wrapper.error) {
         (Some(0), None) => Ok(wrapper),
         (Some(_), _) | (None, Some(_)) => {
-            Err(bad(&format!("an error: {}", describe(wrapper.error.as_ref()))))
+            Err(bad(&format!("an error: {}", answer.describe(wrapper.error.as_ref()))))
         }
         (None, None) => {
             Err(answer.fail(FailureClass::NotAPortal, call, "JSON that is no answer of the DocSpace API"))
@@ -89,7 +112,7 @@ fn refusal(call: Call, dump: Dump, status: u16, answer: &Answer) -> PortalError 
             "the gateway gave up waiting; the server may go on deleting",
         ),
         500..=599 => server_error(call, answer),
-        _ => answer.fail(FailureClass::BadResponse, call, &describe(answer.error().as_ref())),
+        _ => answer.fail(FailureClass::BadResponse, call, &answer.describe(answer.error().as_ref())),
     }
 }
 
@@ -107,7 +130,7 @@ fn forbidden(call: Call, dump: Dump, answer: &Answer) -> PortalError {
     }
     let Some(error) = answer.error() else {
         let text = String::from_utf8_lossy(&answer.body);
-        let what = if text.trim_start().starts_with('<') { "a page".to_owned() } else { quote(&text) };
+        let what = if text.trim_start().starts_with('<') { "a page".to_owned() } else { answer.quote(&text) };
         return answer.fail(FailureClass::IpBlocked, call, &format!("access is restricted: {what}"));
     };
     let kind = error.kind.as_deref().unwrap_or_default();
@@ -118,7 +141,7 @@ fn forbidden(call: Call, dump: Dump, answer: &Answer) -> PortalError {
         ("System.Security.SecurityException", Dump::Own) => FailureClass::Unpaid,
         _ => FailureClass::NotAdmin,
     };
-    answer.fail(class, call, &describe(Some(&error)))
+    answer.fail(class, call, &answer.describe(Some(&error)))
 }
 
 fn server_error(call: Call, answer: &Answer) -> PortalError {
@@ -129,15 +152,8 @@ fn server_error(call: Call, answer: &Answer) -> PortalError {
     if answer.status == 500 && error.as_ref().is_some_and(unresolved) {
         return answer.fail(FailureClass::NoSuchPortal, call, "the server knows no portal of this host name");
     }
-    let what = if error.is_some() { describe(error.as_ref()) } else { "the server failed".to_owned() };
+    let what = if error.is_some() { answer.describe(error.as_ref()) } else { "the server failed".to_owned() };
     answer.fail(FailureClass::ServerError, call, &what)
-}
-
-/// Type and message of an error, bounded; never its stack.
-fn describe(error: Option<&WireError>) -> String {
-    let Some(error) = error else { return "an answer without explanation".to_owned() };
-    let part = |text: &Option<String>| quote(text.as_deref().unwrap_or("(none)"));
-    format!("{}: {}", part(&error.kind), part(&error.message))
 }
 
 /// A `Retry-After` in seconds or as a date; a date in the past is no wait.
@@ -159,38 +175,35 @@ pub(super) fn transport(call: Call, error: &reqwest::Error) -> PortalError {
             fail(FailureClass::Unreachable, "no connection")
         };
     }
-    if error.is_decode() && !error.is_timeout() && !in_body(error) {
+    // reqwest calls every error of a body a decoding error. The decompressor's own is an `io::Error`; the connection's
+    // comes out of hyper, and the clock's is a type of its own.
+    let cause = causes_of(error).find(|cause| !cause.is::<reqwest::Error>());
+    if error.is_decode() && cause.is_some_and(<dyn std::error::Error>::is::<std::io::Error>) {
         return fail(FailureClass::BadResponse, "the body cannot be decoded");
     }
     if error.is_builder() {
         return fail(FailureClass::Internal, "the request cannot be made");
     }
     let what = if error.is_timeout() { "no whole answer in time" } else { "the connection was lost" };
-    let class = if call.deletes() { FailureClass::OutcomeUnknown } else { FailureClass::ServerError };
-    fail(class, what)
+    if call.deletes() {
+        fail(FailureClass::OutcomeUnknown, what)
+    } else {
+        fail(FailureClass::ServerError, what)
+    }
 }
 
-/// Whether reading the body failed. With decompression on, reqwest tells a connection that breaks in the middle of a
-/// body as a decoding error, with the body's error inside.
-fn in_body(error: &reqwest::Error) -> bool {
-    let inner = error.source().and_then(|cause| cause.downcast_ref::<reqwest::Error>());
-    inner.is_some_and(reqwest::Error::is_body)
-}
-
-/// Whether a TLS error is in the chain. `io::Error` hides the error that it wraps from `source()`, twice here, so the
-/// walk steps into it.
 fn tls_error(error: &reqwest::Error) -> bool {
-    let mut next = error.source();
-    while let Some(cause) = next {
-        if cause.is::<rustls::Error>() {
-            return true;
-        }
-        next = match cause.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
+    causes_of(error).any(<dyn std::error::Error>::is::<rustls::Error>)
+}
+
+/// The chain of causes. `io::Error` hides the error that it wraps from `source()`, so the walk steps into it.
+fn causes_of(error: &reqwest::Error) -> impl Iterator<Item = &(dyn std::error::Error + 'static)> {
+    std::iter::successors(error.source(), |&cause| {
+        match cause.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
             Some(inner) => Some(inner),
             None => cause.source(),
-        };
-    }
-    false
+        }
+    })
 }
 
 /// The chain of causes without the URL, shortest first told once: libraries repeat their source's text.
@@ -204,7 +217,8 @@ fn causes(error: &reqwest::Error) -> String {
         }
         next = cause.source();
     }
-    if texts.is_empty() { "no further cause".to_owned() } else { texts.join(": ") }
+    let innermost = texts.split_off(texts.len().saturating_sub(MAX_CAUSES));
+    if innermost.is_empty() { "no further cause".to_owned() } else { innermost.join(": ") }
 }
 
 #[cfg(test)]

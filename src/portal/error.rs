@@ -77,12 +77,16 @@ impl PortalError {
         Failure { class: self.class, http_status: self.http_status, detail: self.detail.clone() }
     }
 
-    /// Whether a deletion that failed like this may have been carried out all the same: its answer was lost, or came
-    /// and made no sense. An answer that refuses is an answer.
-    pub fn leaves_in_doubt(&self) -> bool {
-        match self.http_status {
-            Some(status) => status < 300 || self.class == FailureClass::OutcomeUnknown,
-            None => matches!(self.class, FailureClass::OutcomeUnknown | FailureClass::BadResponse),
+    /// Whether the call certainly did nothing: it was not sent, or was refused. A server that failed, and a 200 that
+    /// makes no sense, can hide that it did its work.
+    pub fn did_nothing(&self) -> bool {
+        match self.class {
+            FailureClass::Unreachable
+            | FailureClass::Tls
+            | FailureClass::KeyUnavailable
+            | FailureClass::NoSuchPortal => true,
+            FailureClass::ServerError | FailureClass::OutcomeUnknown => false,
+            _ => self.http_status.is_some_and(|status| (300..500).contains(&status)),
         }
     }
 

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER};
 use reqwest::{Client, Method, Response};
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use url::Url;
 
@@ -84,7 +85,7 @@ impl Connect for HttpPortals {
 pub struct HttpPortal {
     client: Client,
     base: Url,
-    api_key: bool,
+    key: ApiKey,
     clock: Arc<dyn Clock>,
 }
 
@@ -125,12 +126,17 @@ impl HttpPortal {
         Ok(Self {
             client: builder.build().map_err(unbuildable)?,
             base: endpoint.url.as_url().clone(),
-            api_key: bearer_token(key.expose()).starts_with("sk-"),
+            key,
             clock,
         })
     }
 
-    async fn call(&self, call: Call, dump: Dump) -> Result<Wrapper, PortalError> {
+    /// A part of an answer, fit for a record.
+    fn quote(&self, text: &str) -> String {
+        quote(&self.key.hide_in(text))
+    }
+
+    async fn call<T: DeserializeOwned>(&self, call: Call, dump: Dump) -> Result<Wrapper<T>, PortalError> {
         let mut url = self.base.clone();
         url.set_path(call.path());
         if matches!(call, Call::History | Call::DeleteHistory) {
@@ -148,13 +154,14 @@ impl HttpPortal {
         let content_type = header(CONTENT_TYPE).unwrap_or_default().trim().to_ascii_lowercase();
         let retry_after =
             header(RETRY_AFTER).and_then(|value| classify::retry_after(value, self.clock.now()));
-        let location = header(LOCATION).map(without_query);
+        let location = header(LOCATION).map(|target| without_query(&self.key.hide_in(target)));
         let limit = if call == Call::History { MAX_HISTORY } else { MAX_BODY };
         let mut body = Vec::new();
         loop {
             let chunk = response.chunk().await;
             let Some(chunk) = chunk.map_err(|error| classify::transport(call, &error.without_url()))? else {
-                return Ok(Answer { status, content_type, retry_after, location, body });
+                let key = self.key.clone();
+                return Ok(Answer { status, content_type, retry_after, location, body, key });
             };
             if body.len() + chunk.len() > limit {
                 return Err(PortalError {
@@ -175,25 +182,26 @@ impl HttpPortal {
 
 impl ReadPortal for HttpPortal {
     fn has_api_key(&self) -> bool {
-        self.api_key
+        bearer_token(self.key.expose()).starts_with("sk-")
     }
 
     async fn restore_running(&self) -> Result<bool, PortalError> {
-        let wrapper = self.call(Call::RestoreProgress, Dump::Own).await?;
-        Ok(wire::restore_running(wrapper.response.as_ref()))
+        let wrapper: Wrapper = self.call(Call::RestoreProgress, Dump::Own).await?;
+        wire::restore_running(wrapper.response.as_ref())
+            .ok_or_else(|| bad(Call::RestoreProgress, "no progress of a restore in the answer"))
     }
 
     async fn server_version(&self) -> Result<ServerVersion, PortalError> {
-        let wrapper = self.call(Call::Version, Dump::Own).await?;
+        let wrapper: Wrapper = self.call(Call::Version, Dump::Own).await?;
         let text = wrapper.response.as_ref().and_then(|r| r.get("docSpace")).and_then(Value::as_str);
-        text.and_then(ServerVersion::parse).ok_or_else(|| bad(Call::Version, "no version in the answer"))
+        text.and_then(|text| ServerVersion::parse(&self.key.hide_in(text)))
+            .ok_or_else(|| bad(Call::Version, "no version in the answer"))
     }
 
     async fn history(&self, dump: Dump) -> Result<Vec<Backup>, PortalError> {
-        let wrapper = self.call(Call::History, dump).await?;
+        let wrapper: Wrapper<wire::Backups> = self.call(Call::History, dump).await?;
         // A server with nothing to list answers an empty list; no list at all is no empty one.
-        let response = wrapper.response.ok_or_else(|| bad(Call::History, "no list in the answer"))?;
-        wire::backups(response).map_err(|error| bad(Call::History, &format!("no list of backups: {error}")))
+        wrapper.response.map(|list| list.0).ok_or_else(|| bad(Call::History, "no list in the answer"))
     }
 }
 
@@ -203,7 +211,7 @@ impl DeletePortal for HttpPortal {
             Some(Value::Bool(true)) => Ok(()),
             Some(other) => Err(bad(
                 Call::DeleteHistory,
-                &format!("answered with {} in place of true", quote(&other.to_string())),
+                &format!("answered with {} in place of true", self.quote(&other.to_string())),
             )),
             None => Err(bad(Call::DeleteHistory, "answered without a response in place of true")),
         }

@@ -101,3 +101,33 @@ fn client_config(roots: RootCertStore) -> ClientConfig {
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     config
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_set_of_roots_has_one_configuration() {
+        let server = docspace_sim::Server::start().await.unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let (one, other) = (directory.path().join("one.pem"), directory.path().join("other.pem"));
+        for path in [&one, &other] {
+            std::fs::write(path, server.ca_pem()).unwrap();
+        }
+        let tls = TlsProfiles::from_system();
+        assert!(Arc::ptr_eq(&tls.unused(), &tls.unused()));
+        let first = tls.get(Some(&one)).unwrap();
+        assert!(Arc::ptr_eq(&first, &tls.get(Some(&one)).unwrap()), "one for each file");
+        assert!(!Arc::ptr_eq(&first, &tls.get(Some(&other)).unwrap()));
+
+        let file = std::fs::File::options().write(true).open(&one).unwrap();
+        let later = file.metadata().unwrap().modified().unwrap() + Duration::from_secs(5);
+        file.set_modified(later).unwrap();
+        let second = tls.get(Some(&one)).unwrap();
+        assert!(!Arc::ptr_eq(&first, &second), "one for each version of it");
+        assert!(Arc::ptr_eq(&second, &tls.get(Some(&one)).unwrap()));
+        assert_eq!(tls.with_ca.lock().unwrap().len(), 2, "the old version is not kept");
+    }
+}

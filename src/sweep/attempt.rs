@@ -49,10 +49,15 @@ impl<'a, C: Connect, A: Admission> Attempts<'a, C, A> {
     async fn steps(&mut self) -> Result<(), Trouble> {
         let portal = self.connect.connect(&self.job.portal).await.map_err(Trouble::Portal)?;
         self.preflight(&portal).await?;
-        if self.seen.deletion == Deletion::NotSent {
-            self.inventory(&portal).await?;
-        } else if self.is_gone(&portal).await? {
-            return Ok(());
+        match self.seen.deletion {
+            Deletion::NotSent => self.inventory(&portal).await?,
+            // The deletion failed and is repeated. If it did its work all the same, a list read now is no inventory.
+            Deletion::Unclear => {}
+            Deletion::InFlight | Deletion::Unknown | Deletion::Answered => {
+                if self.is_gone(&portal).await? {
+                    return Ok(());
+                }
+            }
         }
         self.delete(&portal).await?;
         if !self.job.verify || self.seen.no_list || self.is_gone(&portal).await? {
@@ -118,12 +123,18 @@ impl<'a, C: Connect, A: Admission> Attempts<'a, C, A> {
     }
 
     async fn delete<P: DeletePortal>(&mut self, portal: &P) -> Result<(), Trouble> {
-        let before = self.seen.deletion;
+        // What was listed before says nothing of what is left after, unless nothing is done.
+        let (before, left) = (self.seen.deletion, self.seen.left.take());
         self.seen.deletion = Deletion::InFlight;
         let answer = portal.delete_history(self.job.dump).await;
         self.seen.deletion = match &answer {
             Ok(()) => Deletion::Answered,
-            Err(error) if error.leaves_in_doubt() => Deletion::Unknown { attempt: self.seen.attempts },
+            Err(error) if error.class == FailureClass::OutcomeUnknown => Deletion::Unknown,
+            Err(error) if error.did_nothing() => {
+                self.seen.left = left;
+                before
+            }
+            Err(_) if before == Deletion::NotSent => Deletion::Unclear,
             Err(_) => before,
         };
         answer.map_err(Trouble::Portal)
@@ -138,7 +149,6 @@ impl<'a, C: Connect, A: Admission> Attempts<'a, C, A> {
         let listed = portal.history(self.job.dump).await.map_err(Trouble::Portal)?;
         let left = self.seen.count_left(&listed, self.job.began);
         self.seen.left = Some(left);
-        self.seen.deletion = Deletion::Listed;
         Ok(left == 0)
     }
 

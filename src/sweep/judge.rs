@@ -26,11 +26,11 @@ pub struct Waits {
 impl Default for Waits {
     fn default() -> Self {
         Self {
-            rate_limited: Duration::from_mins(1),
-            outcome_unknown: Duration::from_mins(2),
+            rate_limited: Duration::from_secs(60),
+            outcome_unknown: Duration::from_secs(120),
             key_rejected: Duration::from_secs(30),
-            busy: Duration::from_mins(2),
-            retry_after: (Duration::from_secs(1), Duration::from_hours(1)),
+            busy: Duration::from_secs(120),
+            retry_after: (Duration::from_secs(1), Duration::from_secs(3600)),
         }
     }
 }
@@ -106,16 +106,15 @@ fn success(seen: &Seen) -> Outcome {
     if empty && seen.left == Some(0) { Outcome::NothingToDelete } else { Outcome::Deleted }
 }
 
-/// The failure of the last attempt; but where the fate of a deletion is not known, that is what is recorded.
+/// The failure of the last attempt; but where the fate of a deletion is not known, and nobody has looked since, that is
+/// what is recorded.
 fn failure(seen: &Seen, last: Failure) -> Failure {
     match seen.deletion {
-        Deletion::Unknown { attempt }
-            if attempt < seen.attempts && last.class != FailureClass::OutcomeUnknown =>
-        {
-            let detail =
-                format!("the fate of a deletion is not known, and the list cannot be read: {}", last.detail);
-            Failure { class: FailureClass::OutcomeUnknown, detail, ..last }
-        }
+        Deletion::Unknown if last.class != FailureClass::OutcomeUnknown && seen.left.is_none() => Failure {
+            class: FailureClass::OutcomeUnknown,
+            detail: format!("a deletion's answer was lost, and the list was not read since: {}", last.detail),
+            ..last
+        },
         _ => last,
     }
 }
@@ -123,11 +122,11 @@ fn failure(seen: &Seen, last: Failure) -> Failure {
 /// The sweep's time ended in the middle of an attempt, or before the next one.
 fn time_over(seen: &Seen) -> Failure {
     let (class, detail) = match seen.deletion {
-        Deletion::NotSent | Deletion::Listed => match &seen.last_failure {
+        Deletion::NotSent | Deletion::Unclear => match &seen.last_failure {
             Some(last) => return last.clone(),
             None => (FailureClass::ServerError, "no answer before the sweep's time was over"),
         },
-        Deletion::InFlight | Deletion::Unknown { .. } => {
+        Deletion::InFlight | Deletion::Unknown => {
             (FailureClass::OutcomeUnknown, "the sweep's time was over before the deletion was answered")
         }
         Deletion::Answered => (
@@ -142,11 +141,9 @@ fn time_over(seen: &Seen) -> Failure {
 fn note(seen: &Seen, outcome: &Outcome, trouble: Option<&Trouble>) -> Option<String> {
     let deletion = match seen.deletion {
         Deletion::NotSent => None,
-        Deletion::InFlight | Deletion::Unknown { .. } => {
-            Some("a deletion was sent, and what became of it was not seen")
-        }
-        Deletion::Answered => Some("the deletion was answered with true, and nobody looked since"),
-        Deletion::Listed => Some("a deletion was sent, and the list was read since"),
+        Deletion::Unclear => Some("a deletion was sent, and its answer does not tell whether it was done"),
+        Deletion::InFlight | Deletion::Unknown => Some("a deletion was sent, and its answer was not seen"),
+        Deletion::Answered => Some("the deletion was answered with true"),
     };
     match (outcome, trouble) {
         (Outcome::Skipped(_), Some(Trouble::Stopped | Trouble::TimeOver)) => deletion.map(str::to_owned),

@@ -1,7 +1,7 @@
 //! One sweep: preflight, inventory, delete, verify, for one portal and one `Dump` value (design.md §2).
 //!
 //! A deletion that the server answered with true is no success yet: while `verify` is on, the list is read again. A
-//! deletion whose answer was lost is never repeated before the list was read. What is observed is kept in [`Seen`],
+//! deletion whose answer was lost is never repeated before the list was read. What is observed is kept in `Seen`,
 //! outside the attempts, so that an attempt which is cut in the middle still leaves a true record.
 //!
 //! It knows no schedule, no permit and no HTTP: those are the [`Admission`] and the [`Connect`] that it is given.

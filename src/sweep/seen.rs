@@ -12,17 +12,14 @@ pub(super) enum Deletion {
     /// No deletion was sent, or the server refused each one with an answer.
     #[default]
     NotSent,
+    /// One was sent, and its answer does not tell whether the server did the work.
+    Unclear,
     /// One is on its way.
     InFlight,
-    /// One was sent, and its answer was lost or made no sense.
-    Unknown {
-        /// The attempt that sent it.
-        attempt: u32,
-    },
+    /// One was sent, and its answer was lost.
+    Unknown,
     /// The server answered true.
     Answered,
-    /// The list was read since the last one.
-    Listed,
 }
 
 /// The observations of one sweep, over all its attempts.
@@ -40,7 +37,7 @@ pub(super) struct Seen {
     pub(super) version_checked: bool,
     /// How far the deletion has come.
     pub(super) deletion: Deletion,
-    /// How many backups that were to go were listed when the list was last read after a deletion.
+    /// How many backups that were to go are listed since the last deletion; `None` if nobody has looked since.
     pub(super) left: Option<u64>,
     /// The failure before the last wait.
     pub(super) last_failure: Option<Failure>,
@@ -63,11 +60,11 @@ impl Seen {
     /// The numbers of the report. What was not observed stays unknown.
     pub(super) fn counts(&self) -> Counts {
         let found = self.inventory.as_ref().map(|inventory| inventory.len() as u64);
-        let (deleted, remaining) = match self.deletion {
-            Deletion::NotSent => (Some(0), None),
-            Deletion::InFlight | Deletion::Unknown { .. } | Deletion::Answered => (None, None),
-            Deletion::Listed => (self.left.and_then(|left| Some(found?.saturating_sub(left))), self.left),
+        let untouched = (self.deletion == Deletion::NotSent).then_some(0);
+        let deleted = match (found, self.left) {
+            (Some(found), Some(left)) => Some(found.saturating_sub(left)),
+            _ => untouched,
         };
-        Counts { found, deleted, kept: found.map(|_| 0), remaining }
+        Counts { found, deleted, kept: found.map(|_| 0), remaining: self.left }
     }
 }

@@ -10,6 +10,7 @@
 mod architecture;
 mod config;
 mod dispatch;
+mod portal;
 mod readme;
 mod schedule;
 mod support;

@@ -12,7 +12,11 @@ fn every_failure_class_is_in_the_readme_with_its_advice() {
         let start = format!("| `{}` |", class.as_str());
         let row = rows.iter().find(|row| row.starts_with(&start));
         let row = row.unwrap_or_else(|| panic!("the README has no row for {}", class.as_str()));
-        assert!(row.ends_with(&format!("| {} |", class.advice())), "{row}\nshould end with\n{}", class.advice());
+        assert!(
+            row.ends_with(&format!("| {} |", class.advice())),
+            "{row}\nshould end with\n{}",
+            class.advice()
+        );
     }
 }
 

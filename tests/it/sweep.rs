@@ -364,7 +364,7 @@ async fn a_stop_ends_waits_and_a_cut_ends_everything() {
     });
     assert_eq!(report.outcome, Outcome::Skipped(SkipReason::Shutdown));
     assert!(report.duration >= Duration::from_secs(31));
-    assert_eq!(report.note.as_deref(), Some("a deletion was sent, and what became of it was not seen"));
+    assert_eq!(report.note.as_deref(), Some("a deletion was sent, and its answer was not seen"));
     assert_eq!(report.counts.deleted, None);
 
     // Before it began: nothing is sent.
