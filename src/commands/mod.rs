@@ -80,7 +80,7 @@ struct Refusal {
 fn load(path: &Path) -> Result<Config, Refusal> {
     Config::load(path).map_err(|error| {
         let text = match &error {
-            LoadError::Invalid(problems) => problems.render(output::stderr_colours()),
+            LoadError::Invalid(problems) => format!("{}\n", problems.render(output::stderr_colours())),
             other => format!("error: {other}\n"),
         };
         Refusal { exit: Exit::Config, text }
