@@ -28,7 +28,9 @@ pub(super) fn run(path: &Path, names: &[String], output: Output) -> anyhow::Resu
     if chosen.is_empty() {
         output::complain("warning: every portal is disabled: there is nothing to sweep\n");
     }
-    let reports = runtime()?.block_on(sweep(&config, chosen, progress, output))?;
+    let mut reports = runtime()?.block_on(sweep(&config, chosen, progress, output))?;
+    let place = |report: &SweepReport| config.portals.iter().position(|portal| portal.name == report.portal);
+    reports.sort_by_cached_key(place);
     if !output.json {
         table(&reports)?;
     }
@@ -85,7 +87,11 @@ fn bar(progress: &MultiProgress, targets: &[Target]) -> ProgressBar {
     progress.add(ProgressBar::new(sweeps as u64).with_style(style))
 }
 
+/// A row for each report, and below the rows what a person should know of those that did not go well.
 fn table(reports: &[SweepReport]) -> anyhow::Result<()> {
+    if reports.is_empty() {
+        return Ok(());
+    }
     let count = |number: Option<u64>| number.map_or_else(|| "?".to_owned(), |number| number.to_string());
     let rows = reports.iter().map(|report| {
         let record = report.record();
@@ -99,10 +105,21 @@ fn table(reports: &[SweepReport]) -> anyhow::Result<()> {
             count(record.remaining),
             if record.verified { "yes" } else { "no" }.to_owned(),
             record.attempts.to_string(),
-            record.advice.unwrap_or_default().to_owned(),
         ]
     });
-    let head =
-        ["PORTAL", "DUMP", "OUTCOME", "FOUND", "DELETED", "REMAINING", "VERIFIED", "ATTEMPTS", "ADVICE"];
-    output::table(&head, rows)
+    let head = ["PORTAL", "DUMP", "OUTCOME", "FOUND", "DELETED", "REMAINING", "VERIFIED", "ATTEMPTS"];
+    output::table(&head, rows)?;
+    let troubles: Vec<String> = reports.iter().filter_map(trouble).collect();
+    output::text(&troubles.concat())
+}
+
+/// What was seen, and what to do about it.
+fn trouble(report: &SweepReport) -> Option<String> {
+    let record = report.record();
+    let said: Vec<String> = [record.detail, record.note, record.advice]
+        .into_iter()
+        .flatten()
+        .map(|text| format!("  {text}\n"))
+        .collect();
+    (!said.is_empty()).then(|| format!("\n{}, dump {}:\n{}", record.portal, record.dump, said.concat()))
 }
