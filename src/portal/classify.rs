@@ -53,8 +53,8 @@ fn success(call: Call, answer: &Answer) -> Result<Wrapper, PortalError> {
         return Err(answer.fail(FailureClass::NotAPortal, call, "a page or text in place of an API answer"));
     }
     let bad = |what: &str| answer.fail(FailureClass::BadResponse, call, what);
-    let wrapper: Wrapper =
-        serde_json::from_slice(body).map_err(|error| bad(&format!("the body does not parse: {error}")))?;
+    let wrapper: Wrapper = serde_json::from_slice(body)
+        .map_err(|error| bad(&format!("the body does not parse: {}", quote(&error.to_string()))))?;
     match (wrapper.status, &wrapper.error) {
         (Some(0), None) => Ok(wrapper),
         (Some(_), _) | (None, Some(_)) => {

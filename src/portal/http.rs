@@ -85,6 +85,8 @@ pub struct HttpPortal {
     client: Client,
     base: Url,
     api_key: bool,
+    /// What no error may show, though a portal or a proxy answer with it: the key, and the proxy's password.
+    secrets: Vec<ApiKey>,
     clock: Arc<dyn Clock>,
 }
 
@@ -126,11 +128,30 @@ impl HttpPortal {
             client: builder.build().map_err(unbuildable)?,
             base: endpoint.url.as_url().clone(),
             api_key: bearer_token(key.expose()).starts_with("sk-"),
+            secrets: password(endpoint.proxy.as_ref()).into_iter().chain([key]).collect(),
             clock,
         })
     }
 
     async fn call(&self, call: Call, dump: Dump) -> Result<Wrapper, PortalError> {
+        let conceal = |error: PortalError| PortalError { detail: self.conceal(&error.detail), ..error };
+        self.exchange(call, dump).await.map_err(conceal)
+    }
+
+    /// A text of the portal's without our secrets.
+    fn conceal(&self, text: &str) -> String {
+        self.secrets.iter().fold(text.to_owned(), |text, secret| secret.conceal(&text))
+    }
+
+    /// A 200 whose payload is not what the call returns.
+    fn bad(&self, call: Call, what: &str) -> PortalError {
+        PortalError {
+            http_status: Some(200),
+            ..PortalError::new(FailureClass::BadResponse, self.conceal(&format!("{call}: HTTP 200: {what}")))
+        }
+    }
+
+    async fn exchange(&self, call: Call, dump: Dump) -> Result<Wrapper, PortalError> {
         let mut url = self.base.clone();
         url.set_path(call.path());
         if matches!(call, Call::History | Call::DeleteHistory) {
@@ -186,14 +207,17 @@ impl ReadPortal for HttpPortal {
     async fn server_version(&self) -> Result<ServerVersion, PortalError> {
         let wrapper = self.call(Call::Version, Dump::Own).await?;
         let text = wrapper.response.as_ref().and_then(|r| r.get("docSpace")).and_then(Value::as_str);
-        text.and_then(ServerVersion::parse).ok_or_else(|| bad(Call::Version, "no version in the answer"))
+        text.and_then(|text| ServerVersion::parse(&self.conceal(text)))
+            .ok_or_else(|| self.bad(Call::Version, "no version in the answer"))
     }
 
     async fn history(&self, dump: Dump) -> Result<Vec<Backup>, PortalError> {
         let wrapper = self.call(Call::History, dump).await?;
         // A server with nothing to list answers an empty list; no list at all is no empty one.
-        let response = wrapper.response.ok_or_else(|| bad(Call::History, "no list in the answer"))?;
-        wire::backups(response).map_err(|error| bad(Call::History, &format!("no list of backups: {error}")))
+        let response = wrapper.response.ok_or_else(|| self.bad(Call::History, "no list in the answer"))?;
+        wire::backups(response).map_err(|error| {
+            self.bad(Call::History, &format!("no list of backups: {}", quote(&error.to_string())))
+        })
     }
 }
 
@@ -201,25 +225,21 @@ impl DeletePortal for HttpPortal {
     async fn delete_history(&self, dump: Dump) -> Result<(), PortalError> {
         match self.call(Call::DeleteHistory, dump).await?.response {
             Some(Value::Bool(true)) => Ok(()),
-            Some(other) => Err(bad(
+            Some(other) => Err(self.bad(
                 Call::DeleteHistory,
                 &format!("answered with {} in place of true", quote(&other.to_string())),
             )),
-            None => Err(bad(Call::DeleteHistory, "answered without a response in place of true")),
+            None => Err(self.bad(Call::DeleteHistory, "answered without a response in place of true")),
         }
-    }
-}
-
-/// A 200 whose payload is not what the call returns.
-fn bad(call: Call, what: &str) -> PortalError {
-    PortalError {
-        http_status: Some(200),
-        ..PortalError::new(FailureClass::BadResponse, format!("{call}: HTTP 200: {what}"))
     }
 }
 
 fn unbuildable(error: reqwest::Error) -> PortalError {
     PortalError::new(FailureClass::Internal, format!("no client: {}", error.without_url()))
+}
+
+fn password(proxy: Option<&Url>) -> Option<ApiKey> {
+    ApiKey::new(proxy?.password()?).ok()
 }
 
 /// The key without the scheme that it may have been configured with.
