@@ -3,6 +3,7 @@
 use std::io::{self, IsTerminal as _};
 use std::path::Path;
 use std::sync::mpsc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
@@ -17,6 +18,9 @@ use crate::lifecycle::{Signals, forbid_core_files};
 use crate::retry::Stop;
 use crate::sweep::Waits;
 use crate::telemetry;
+
+/// How often the bar is drawn.
+const TICK: Duration = Duration::from_millis(200);
 
 pub(super) fn run(path: &Path, names: &[String], output: Output) -> anyhow::Result<Exit> {
     let config = load(path)?;
@@ -60,8 +64,9 @@ async fn sweep(
     let (sender, reports) = mpsc::channel();
     let on_report = Box::new(move |report: &SweepReport| {
         bar.inc(1);
+        // A line on stdout may be one on the same terminal.
         if output.json
-            && let Err(error) = output::object(&report.record())
+            && let Err(error) = progress.suspend(|| output::object(&report.record()))
         {
             tracing::error!(detail = %error, "a result could not be printed");
         }
@@ -84,7 +89,10 @@ fn bar(progress: &MultiProgress, targets: &[Target]) -> ProgressBar {
     }
     let style = ProgressStyle::with_template("{bar:30} {pos}/{len} sweeps, {elapsed}")
         .unwrap_or_else(|_| ProgressStyle::default_bar());
-    progress.add(ProgressBar::new(sweeps as u64).with_style(style))
+    let bar = progress.add(ProgressBar::new(sweeps as u64).with_style(style));
+    // Shown at once and kept going, for the first sweep may take an hour.
+    bar.enable_steady_tick(TICK);
+    bar
 }
 
 /// A row for each report, and below the rows what a person should know of those that did not go well.

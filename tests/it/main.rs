@@ -8,8 +8,11 @@
 )]
 
 mod architecture;
+mod cli;
 mod config;
+mod daemon;
 mod dispatch;
 mod schedule;
+mod secrets;
 mod support;
 mod sweep;
