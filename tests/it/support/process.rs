@@ -4,6 +4,7 @@
 //! Nothing here sleeps: whoever waits does so for a line, a request, or the end of the process. [`LIMIT`] is for tests
 //! that would otherwise hang; no assertion depends on it.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
@@ -76,7 +77,7 @@ impl Setup {
     pub(crate) fn table(&mut self, portal: &Portal, more: &str) {
         let (name, url) = (portal.name(), portal.url());
         let server = if more.contains("server =") { String::new() } else { format!("server = \"{name}\"\n") };
-        self.text += &format!("[[portals]]\nname = \"{name}\"\nurl = \"{url}\"\n{server}{more}\n");
+        writeln!(self.text, "[[portals]]\nname = \"{name}\"\nurl = \"{url}\"\n{server}{more}").unwrap();
     }
 
     /// Writes a file that nobody else can read, in place of an older one in one step.
