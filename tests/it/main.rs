@@ -13,5 +13,6 @@ mod config;
 mod daemon;
 mod dispatch;
 mod schedule;
+mod secrets;
 mod support;
 mod sweep;
