@@ -14,7 +14,7 @@ use crate::cli::Output;
 use crate::config::Config;
 use crate::dispatch::Target;
 use crate::domain::{Outcome, SweepReport};
-use crate::lifecycle::{Signals, forbid_core_files};
+use crate::lifecycle::Signals;
 use crate::retry::Stop;
 use crate::sweep::Waits;
 use crate::telemetry;
@@ -27,7 +27,6 @@ pub(super) fn run(path: &Path, names: &[String], output: Output) -> anyhow::Resu
     known_portals(&config, names)?;
     let progress = MultiProgress::new();
     telemetry::init(&config.daemon.log, &progress)?;
-    forbid_core_files().context("forbidding core files")?;
     let chosen = chosen(&config, names);
     if chosen.is_empty() {
         output::complain("warning: every portal is disabled: there is nothing to sweep\n");
