@@ -1,5 +1,6 @@
 //! The commands as a person meets them: what they print, and how they end.
 
+mod interrupt;
 mod sweep;
 
 use std::fs;
@@ -317,6 +318,16 @@ fn next_is_a_table_for_people() {
         assert!(lines[0].contains(column));
     }
     assert!(lines[1].contains(" 03:00:00 +0") && lines[1].ends_with("acme"), "{}", said.stdout);
+}
+
+#[test]
+fn next_says_why_there_are_no_slots() {
+    let (_folder, path) = configured(&CONFIG.replace("[defaults]", "[defaults]\nenabled = false"));
+    for form in [&["next"][..], &["next", "--json"]] {
+        let said = docsweep(&[form, &["--config", &path]].concat());
+        assert_eq!((said.code, said.stdout.as_str()), (0, ""));
+        assert_eq!(said.stderr, "warning: every portal is disabled: there are no slots to come\n");
+    }
 }
 
 #[test]

@@ -8,9 +8,9 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 use super::{objects, snapshot};
-use crate::support::process::{DEFAULTS, Ended, NEVER_NOW, Process, Setup, program, sweeps};
+use crate::support::process::{DEFAULTS, Ended, NEVER_NOW, Setup, program, sweeps};
 
-async fn portal(server: &Server, name: &str) -> Portal {
+pub(super) async fn portal(server: &Server, name: &str) -> Portal {
     let portal = server.add_portal(name).await.unwrap();
     portal.add_backups(3);
     portal
@@ -41,11 +41,11 @@ async fn fleet() -> Fleet {
     Fleet { server, acme, globex, hooli, initech, setup }
 }
 
-fn printed(ended: &Ended) -> Vec<Value> {
+pub(super) fn printed(ended: &Ended) -> Vec<Value> {
     objects(&ended.stdout.iter().flat_map(|line| [line, "\n"]).collect::<String>())
 }
 
-fn texts<'a>(records: &'a [Value], keys: &[&str]) -> Vec<Vec<&'a str>> {
+pub(super) fn texts<'a>(records: &'a [Value], keys: &[&str]) -> Vec<Vec<&'a str>> {
     let text = |record: &'a Value, key: &str| record[key].as_str().unwrap_or("-");
     records.iter().map(|record| keys.iter().map(|key| text(record, key)).collect()).collect()
 }
@@ -184,91 +184,21 @@ async fn a_reader_that_has_gone_stops_no_sweep() {
     assert!(portals.iter().all(|portal| portal.records().is_empty() && portal.deletes().len() == 2));
 }
 
-/// One sweep at a time: the first in a held deletion, the others in the queue.
-async fn held_in_a_deletion(server: &Server) -> (Vec<Portal>, docspace_sim::Hold, Process) {
-    let mut portals = vec![portal(server, "acme").await];
-    for name in ["globex", "hooli"] {
-        portals.push(portal(server, name).await);
-    }
-    let hold = portals[0].hold(Route::DeleteHistory);
-    let mut setup = Setup::new(&["[daemon]\nconcurrency = 1\n", NEVER_NOW]);
-    for portal in &portals {
-        setup.admit_with(portal, "schedule = \"s\"\nallow_http = true");
-    }
-    // The one in front begins first; whoever else was admitted before it has been swept by then.
-    let process = setup.start(&["sweep", "--json"]);
-    hold.arrived(1).await;
-    drop(setup);
-    (portals, hold, process)
-}
-
+/// Nobody reads the log, either.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_interrupt_lets_the_running_sweep_finish_and_begins_no_other() {
-    let server = Server::start().await.unwrap();
-    let (portals, hold, mut process) = held_in_a_deletion(&server).await;
-    let before: Vec<usize> = portals.iter().map(|portal| portal.requests().len()).collect();
-    process.signal(Signal::INT);
-    process.stderr.line("stopping: running sweeps may finish").await;
-    hold.release();
-    let ended = process.end().await;
-    assert_eq!(ended.code(), 4, "{ended:#?}");
-    let records = by_portal(&printed(&ended));
-    assert_eq!(records.len(), 3);
-    assert_eq!(
-        (&records["acme"]["outcome"], &records["acme"]["verified"]),
-        (&"deleted".into(), &true.into())
-    );
-    assert!(portals[0].records().is_empty());
-    for (portal, before) in portals.iter().zip(before).skip(1) {
-        let record = &records[&portal.name()];
-        assert_eq!(portal.requests().len(), before, "nothing more was sent");
-        if record["outcome"] != "deleted" {
-            assert_eq!((&record["outcome"], &record["reason"]), (&"skipped".into(), &"shutdown".into()));
-            assert_eq!((&record["attempts"], before), (&0.into(), 0));
-        }
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_second_interrupt_cuts_the_running_sweep() {
-    let server = Server::start().await.unwrap();
-    let (portals, hold, mut process) = held_in_a_deletion(&server).await;
-    process.signal(Signal::INT);
-    process.stderr.line("stopping: running sweeps may finish").await;
-    process.signal(Signal::INT);
-    let ended = process.end().await;
-    assert_eq!(ended.code(), 4, "{ended:#?}");
-    let records = by_portal(&printed(&ended));
-    let acme = &records["acme"];
-    assert_eq!((&acme["outcome"], &acme["reason"]), (&"skipped".into(), &"shutdown".into()));
-    assert_eq!(acme["note"], "a deletion was sent, and what became of it was not seen");
-    assert_eq!(
-        (&acme["deleted"], &acme["remaining"]),
-        (&Value::Null, &Value::Null),
-        "not observed is not zero"
-    );
-    assert_eq!(portals[0].deletes().len(), 1);
-    drop(hold);
-}
-
-fn by_portal(records: &[Value]) -> BTreeMap<String, Value> {
-    records.iter().map(|record| (record["portal"].as_str().unwrap().to_owned(), record.clone())).collect()
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_wait_ends_with_the_interrupt() {
+async fn a_log_that_nobody_reads_stops_no_sweep() {
     let server = Server::start().await.unwrap();
     let acme = portal(&server, "acme").await;
-    acme.fault_always(Route::DeleteHistory, Fault::RateLimited { retry_after: Some("600".to_owned()) });
     let mut setup = Setup::by_hand();
     setup.admit(&acme);
-    let mut process = setup.start(&["sweep", "--json"]);
-    process.stderr.line("will be tried again").await;
-    process.signal(Signal::INT);
-    let ended = process.end().await;
-    assert_eq!(ended.code(), 4, "{ended:#?}");
-    assert_eq!(texts(&printed(&ended), &["outcome", "reason"]), [["skipped", "shutdown"]]);
-    assert_eq!(acme.deletes().len(), 1);
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut command = program(&["sweep", "--json"]);
+    command.arg("--config").arg(setup.write()).stderr(writer).stdout(Stdio::piped());
+    let output = command.output().await.unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(objects(&String::from_utf8(output.stdout).unwrap())[0]["outcome"], "deleted");
+    assert!(acme.records().is_empty());
 }
 
 /// The same names in both forms of the log, whatever the outcome.
