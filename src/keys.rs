@@ -46,7 +46,7 @@ impl ApiKey {
 
     /// A text from elsewhere with whatever it shows of this key taken out. A portal, or a gateway that is set to debug,
     /// can answer with the very headers that it was sent, cut anywhere and in letters of either case: so any
-    /// [`TELLING`] characters in a row that are the key's go.
+    /// eight characters in a row that are the key's go.
     pub fn conceal(&self, text: &str) -> String {
         let key = self.expose().to_ascii_lowercase();
         let lower = text.to_ascii_lowercase();
