@@ -13,8 +13,8 @@ use secrecy::{ExposeSecret as _, SecretString};
 /// The longest key that is read. An `sk-` key has 67 characters; a JWT may have some thousand.
 const MAX_KEY: u64 = 16 * 1024;
 
-/// What stands in a key's place.
-const HIDDEN: &str = "(hidden)";
+/// How many of a key's characters in a row are too many to show.
+const TELLING: usize = 8;
 
 /// A portal's key, or another text that a portal takes for one.
 #[derive(Clone)]
@@ -44,11 +44,32 @@ impl ApiKey {
         self.0.expose_secret()
     }
 
-    /// A foreign text without the key, should it hold it: whole, or without the scheme before it.
-    pub fn hide_in(&self, text: &str) -> String {
-        let key = self.expose();
-        let token = key.rsplit(' ').next().unwrap_or(key);
-        text.replace(key, HIDDEN).replace(token, HIDDEN)
+    /// A text from elsewhere with whatever it shows of this key taken out. A portal, or a gateway that is set to debug,
+    /// can answer with the very headers that it was sent, cut anywhere and in letters of either case: so any
+    /// eight characters in a row that are the key's go.
+    pub fn conceal(&self, text: &str) -> String {
+        let key = self.expose().to_ascii_lowercase();
+        let lower = text.to_ascii_lowercase();
+        let width = TELLING.min(key.len());
+        let mut hidden = vec![false; text.len()];
+        for (at, part) in lower.as_bytes().windows(width).enumerate() {
+            if key.as_bytes().windows(width).any(|window| window == part) {
+                hidden.iter_mut().skip(at).take(width).for_each(|byte| *byte = true);
+            }
+        }
+        let mut clean = String::with_capacity(text.len());
+        let mut before = false;
+        // A key is ASCII, so a character is hidden in whole or not at all.
+        for (at, c) in text.char_indices() {
+            let now = hidden.get(at).copied().unwrap_or_default();
+            match (before, now) {
+                (_, false) => clean.push(c),
+                (false, true) => clean.push_str("(hidden)"),
+                (true, true) => {}
+            }
+            before = now;
+        }
+        clean
     }
 }
 
@@ -189,9 +210,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_is_hidden_with_its_scheme_and_without() {
-        let key = ApiKey::new("Bearer sk-12").unwrap();
-        assert_eq!(key.hide_in("no Bearer sk-12, no sk-12"), "no (hidden), no (hidden)");
-        assert_eq!(key.hide_in("Bearer of news"), "Bearer of news");
+    fn a_text_is_shown_without_the_key() {
+        let key = ApiKey::new("sk-0123456789abcdef").unwrap();
+        for (text, shown) in [
+            ("nothing of it", "nothing of it"),
+            ("Bearer sk-0123456789abcdef: refused", "Bearer (hidden): refused"),
+            ("SK-0123456789ABCDEF and 0123456789abcdef", "(hidden) and (hidden)"),
+            ("cut: sk-0123456…", "cut: (hidden)…"),
+            ("HTTP 502: 1234567", "HTTP 502: 1234567"),
+            ("ä0123456789ä", "ä(hidden)ä"),
+            ("", ""),
+        ] {
+            assert_eq!(key.conceal(text), shown);
+        }
+        assert_eq!(ApiKey::new("abc").unwrap().conceal("an abc"), "an (hidden)", "a short key goes as well");
     }
 }

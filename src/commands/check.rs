@@ -33,7 +33,7 @@ pub(super) fn run(path: &Path, output: Output) -> anyhow::Result<Exit> {
     }
     let (portals, paused, schedules) = counts(&config);
     output::text(&format!(
-        "{}: no problems ({portals} portals, {paused} of them paused; {schedules} named schedules)\n",
+        "{}: no problems (portals: {portals}, paused: {paused}, named schedules: {schedules})\n",
         path.display()
     ))?;
     Ok(Exit::Ok)

@@ -11,8 +11,11 @@ mod sweep;
 use std::path::Path;
 use std::process::ExitCode;
 
+use anyhow::Context as _;
+
 use crate::cli::{Cli, Command};
-use crate::config::{Config, LoadError};
+use crate::config::{Config, LoadError, nearest};
+use crate::lifecycle::forbid_core_files;
 
 use fleet::{endpoints, targets};
 pub use run::daemon;
@@ -47,14 +50,16 @@ impl From<Exit> for ExitCode {
 /// Runs one command. What goes wrong is said on stderr, once, here.
 pub fn run(cli: Cli) -> Exit {
     let config = cli.config.as_path();
-    let ended = match cli.command {
+    // First of all, for what is read next may hold a key.
+    let forbidden = forbid_core_files().context("forbidding core files");
+    let ended = forbidden.and_then(|()| match cli.command {
         Command::Run => run::run(config),
         Command::Sweep { portals, output } => sweep::run(config, &portals, output),
         Command::Check { output } => check::run(config, output),
         Command::ShowConfig { output } => show_config::run(config, output),
         Command::ExampleConfig => output::text(include_str!("../../config.example.toml")).map(|()| Exit::Ok),
         Command::Next { number, portals, output } => next::run(config, number, &portals, output),
-    };
+    });
     ended.unwrap_or_else(|error| match error.downcast::<Refusal>() {
         Ok(refusal) => {
             output::complain(&refusal.text);
@@ -80,7 +85,7 @@ struct Refusal {
 fn load(path: &Path) -> Result<Config, Refusal> {
     Config::load(path).map_err(|error| {
         let text = match &error {
-            LoadError::Invalid(problems) => problems.render(output::stderr_colours()),
+            LoadError::Invalid(problems) => format!("{}\n", problems.render(output::stderr_colours())),
             other => format!("error: {other}\n"),
         };
         Refusal { exit: Exit::Config, text }
@@ -93,8 +98,7 @@ fn known_portals(config: &Config, names: &[String]) -> Result<(), Refusal> {
         if config.portals.iter().any(|portal| portal.name.as_str() == name) {
             continue;
         }
-        let nearest = config.portals.iter().map(|portal| portal.name.as_str());
-        let nearest = nearest.max_by(|a, b| strsim::jaro(a, name).total_cmp(&strsim::jaro(b, name)));
+        let nearest = nearest(name, config.portals.iter().map(|portal| portal.name.as_str()));
         let hint = nearest.map(|nearest| format!("; did you mean {nearest:?}?")).unwrap_or_default();
         return Err(Refusal {
             exit: Exit::Usage,

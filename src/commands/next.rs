@@ -36,6 +36,10 @@ pub(super) fn run(path: &Path, number: u32, names: &[String], output: Output) ->
         names => names.iter().any(|name| name == target.portal.as_str()),
     });
     let slots = upcoming(&targets, SystemClock.now(), number as usize);
+    if slots.is_empty() {
+        output::complain("warning: every portal is disabled: there are no slots to come\n");
+        return Ok(Exit::Ok);
+    }
     if output.json {
         slots.iter().try_for_each(output::object)?;
         return Ok(Exit::Ok);

@@ -11,7 +11,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::dispatch::{Caps, Dispatcher, OnReport, Target};
 use crate::events::{Started, TickerStalled};
-use crate::lifecycle::{Signals, forbid_core_files};
+use crate::lifecycle::Signals;
 use crate::portal::{HttpPortals, TlsProfiles};
 use crate::retry::Stop;
 use crate::schedule::Ticker;
@@ -24,7 +24,6 @@ const BLOCKING_THREADS: usize = 128;
 pub(super) fn run(path: &Path) -> anyhow::Result<Exit> {
     let config = load(path)?;
     telemetry::init(&config.daemon.log, &MultiProgress::new())?;
-    forbid_core_files().context("forbidding core files")?;
     runtime()?.block_on(daemon(&config, path, Waits::default(), Stop::default(), Box::new(|_| {})))
 }
 

@@ -3,6 +3,7 @@
 use std::io::{self, IsTerminal as _};
 use std::path::Path;
 use std::sync::mpsc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
@@ -13,22 +14,26 @@ use crate::cli::Output;
 use crate::config::Config;
 use crate::dispatch::Target;
 use crate::domain::{Outcome, SweepReport};
-use crate::lifecycle::{Signals, forbid_core_files};
+use crate::lifecycle::Signals;
 use crate::retry::Stop;
 use crate::sweep::Waits;
 use crate::telemetry;
+
+/// How often the bar is drawn.
+const TICK: Duration = Duration::from_millis(200);
 
 pub(super) fn run(path: &Path, names: &[String], output: Output) -> anyhow::Result<Exit> {
     let config = load(path)?;
     known_portals(&config, names)?;
     let progress = MultiProgress::new();
     telemetry::init(&config.daemon.log, &progress)?;
-    forbid_core_files().context("forbidding core files")?;
     let chosen = chosen(&config, names);
     if chosen.is_empty() {
         output::complain("warning: every portal is disabled: there is nothing to sweep\n");
     }
-    let reports = runtime()?.block_on(sweep(&config, chosen, progress, output))?;
+    let mut reports = runtime()?.block_on(sweep(&config, chosen, progress, output))?;
+    let place = |report: &SweepReport| config.portals.iter().position(|portal| portal.name == report.portal);
+    reports.sort_by_cached_key(place);
     if !output.json {
         table(&reports)?;
     }
@@ -58,8 +63,9 @@ async fn sweep(
     let (sender, reports) = mpsc::channel();
     let on_report = Box::new(move |report: &SweepReport| {
         bar.inc(1);
+        // A line on stdout may be one on the same terminal.
         if output.json
-            && let Err(error) = output::object(&report.record())
+            && let Err(error) = progress.suspend(|| output::object(&report.record()))
         {
             tracing::error!(detail = %error, "a result could not be printed");
         }
@@ -82,10 +88,17 @@ fn bar(progress: &MultiProgress, targets: &[Target]) -> ProgressBar {
     }
     let style = ProgressStyle::with_template("{bar:30} {pos}/{len} sweeps, {elapsed}")
         .unwrap_or_else(|_| ProgressStyle::default_bar());
-    progress.add(ProgressBar::new(sweeps as u64).with_style(style))
+    let bar = progress.add(ProgressBar::new(sweeps as u64).with_style(style));
+    // Shown at once and kept going, for the first sweep may take an hour.
+    bar.enable_steady_tick(TICK);
+    bar
 }
 
+/// A row for each report, and below the rows what a person should know of those that did not go well.
 fn table(reports: &[SweepReport]) -> anyhow::Result<()> {
+    if reports.is_empty() {
+        return Ok(());
+    }
     let count = |number: Option<u64>| number.map_or_else(|| "?".to_owned(), |number| number.to_string());
     let rows = reports.iter().map(|report| {
         let record = report.record();
@@ -99,10 +112,21 @@ fn table(reports: &[SweepReport]) -> anyhow::Result<()> {
             count(record.remaining),
             if record.verified { "yes" } else { "no" }.to_owned(),
             record.attempts.to_string(),
-            record.advice.unwrap_or_default().to_owned(),
         ]
     });
-    let head =
-        ["PORTAL", "DUMP", "OUTCOME", "FOUND", "DELETED", "REMAINING", "VERIFIED", "ATTEMPTS", "ADVICE"];
-    output::table(&head, rows)
+    let head = ["PORTAL", "DUMP", "OUTCOME", "FOUND", "DELETED", "REMAINING", "VERIFIED", "ATTEMPTS"];
+    output::table(&head, rows)?;
+    let troubles: Vec<String> = reports.iter().filter_map(trouble).collect();
+    output::text(&troubles.concat())
+}
+
+/// What was seen, and what to do about it.
+fn trouble(report: &SweepReport) -> Option<String> {
+    let record = report.record();
+    let said: Vec<String> = [record.detail, record.note, record.advice]
+        .into_iter()
+        .flatten()
+        .map(|text| format!("  {text}\n"))
+        .collect();
+    (!said.is_empty()).then(|| format!("\n{}, dump {}:\n{}", record.portal, record.dump, said.concat()))
 }

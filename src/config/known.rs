@@ -96,7 +96,7 @@ pub(super) fn sections() -> [(&'static str, &'static [Known]); 8] {
 }
 
 /// The text among `candidates` that is most like `text`, if one is like enough to be meant.
-pub(super) fn nearest<'c>(text: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
+pub(crate) fn nearest<'c>(text: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
     // One slip in three characters: more, and the suggestion is a guess.
     let limit = (text.chars().count() / 3).max(1);
     if limit > 64 {

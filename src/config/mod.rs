@@ -23,6 +23,7 @@ mod types;
 mod validate;
 mod value;
 
+pub(crate) use known::nearest;
 pub use load::LoadError;
 pub use problem::{Problem, ProblemView, Problems};
 pub use show::{DaemonView, KeyView, LogView, PortalView, RetryView, ScheduleRefView, ScheduleView, View};

@@ -10,7 +10,6 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 use super::error::{Call, PortalError, quote};
 use super::wire::{WireError, Wrapper};
 use crate::domain::{Dump, FailureClass};
-use crate::keys::ApiKey;
 
 /// The most causes of a broken exchange that are told, the innermost ones.
 const MAX_CAUSES: usize = 2;
@@ -24,8 +23,6 @@ pub(super) struct Answer {
     /// Where a redirect points to, without its query.
     pub(super) location: Option<String>,
     pub(super) body: Vec<u8>,
-    /// The key that was sent: an answer may show it, a record must not.
-    pub(super) key: ApiKey,
 }
 
 impl Answer {
@@ -35,18 +32,6 @@ impl Answer {
 
     fn error(&self) -> Option<WireError> {
         serde_json::from_slice::<Wrapper<IgnoredAny>>(&self.body).ok()?.error
-    }
-
-    /// A part of the answer, fit for a record.
-    fn quote(&self, text: &str) -> String {
-        quote(&self.key.hide_in(text))
-    }
-
-    /// Type and message of an error, bounded; never its stack.
-    fn describe(&self, error: Option<&WireError>) -> String {
-        let Some(error) = error else { return "an answer without explanation".to_owned() };
-        let part = |text: &Option<String>| self.quote(text.as_deref().unwrap_or("(none)"));
-        format!("{}: {}", part(&error.kind), part(&error.message))
     }
 
     fn fail(&self, class: FailureClass, call: Call, what: &str) -> PortalError {
@@ -77,11 +62,11 @@ fn success<T: DeserializeOwned>(call: Call, answer: &Answer) -> Result<Wrapper<T
     }
     let bad = |what: &str| answer.fail(FailureClass::BadResponse, call, what);
     let wrapper: Wrapper<T> = serde_json::from_slice(body)
-        .map_err(|error| bad(&format!("the body does not parse: {}", answer.quote(&error.to_string()))))?;
+        .map_err(|error| bad(&format!("the body does not parse: {}", quote(&error.to_string()))))?;
     match (wrapper.status, &wrapper.error) {
         (Some(0), None) => Ok(wrapper),
         (Some(_), _) | (None, Some(_)) => {
-            Err(bad(&format!("an error: {}", answer.describe(wrapper.error.as_ref()))))
+            Err(bad(&format!("an error: {}", describe(wrapper.error.as_ref()))))
         }
         (None, None) => {
             Err(answer.fail(FailureClass::NotAPortal, call, "JSON that is no answer of the DocSpace API"))
@@ -112,7 +97,7 @@ fn refusal(call: Call, dump: Dump, status: u16, answer: &Answer) -> PortalError 
             "the gateway gave up waiting; the server may go on deleting",
         ),
         500..=599 => server_error(call, answer),
-        _ => answer.fail(FailureClass::BadResponse, call, &answer.describe(answer.error().as_ref())),
+        _ => answer.fail(FailureClass::BadResponse, call, &describe(answer.error().as_ref())),
     }
 }
 
@@ -130,7 +115,7 @@ fn forbidden(call: Call, dump: Dump, answer: &Answer) -> PortalError {
     }
     let Some(error) = answer.error() else {
         let text = String::from_utf8_lossy(&answer.body);
-        let what = if text.trim_start().starts_with('<') { "a page".to_owned() } else { answer.quote(&text) };
+        let what = if text.trim_start().starts_with('<') { "a page".to_owned() } else { quote(&text) };
         return answer.fail(FailureClass::IpBlocked, call, &format!("access is restricted: {what}"));
     };
     let kind = error.kind.as_deref().unwrap_or_default();
@@ -141,7 +126,7 @@ fn forbidden(call: Call, dump: Dump, answer: &Answer) -> PortalError {
         ("System.Security.SecurityException", Dump::Own) => FailureClass::Unpaid,
         _ => FailureClass::NotAdmin,
     };
-    answer.fail(class, call, &answer.describe(Some(&error)))
+    answer.fail(class, call, &describe(Some(&error)))
 }
 
 fn server_error(call: Call, answer: &Answer) -> PortalError {
@@ -152,8 +137,15 @@ fn server_error(call: Call, answer: &Answer) -> PortalError {
     if answer.status == 500 && error.as_ref().is_some_and(unresolved) {
         return answer.fail(FailureClass::NoSuchPortal, call, "the server knows no portal of this host name");
     }
-    let what = if error.is_some() { answer.describe(error.as_ref()) } else { "the server failed".to_owned() };
+    let what = if error.is_some() { describe(error.as_ref()) } else { "the server failed".to_owned() };
     answer.fail(FailureClass::ServerError, call, &what)
+}
+
+/// Type and message of an error, bounded; never its stack.
+fn describe(error: Option<&WireError>) -> String {
+    let Some(error) = error else { return "an answer without explanation".to_owned() };
+    let part = |text: &Option<String>| quote(text.as_deref().unwrap_or("(none)"));
+    format!("{}: {}", part(&error.kind), part(&error.message))
 }
 
 /// A `Retry-After` in seconds or as a date; a date in the past is no wait.

@@ -85,7 +85,9 @@ impl Connect for HttpPortals {
 pub struct HttpPortal {
     client: Client,
     base: Url,
-    key: ApiKey,
+    api_key: bool,
+    /// What no error may show, though a portal or a proxy answer with it: the key, and the proxy's password.
+    secrets: Vec<ApiKey>,
     clock: Arc<dyn Clock>,
 }
 
@@ -126,17 +128,23 @@ impl HttpPortal {
         Ok(Self {
             client: builder.build().map_err(unbuildable)?,
             base: endpoint.url.as_url().clone(),
-            key,
+            api_key: bearer_token(key.expose()).starts_with("sk-"),
+            secrets: password(endpoint.proxy.as_ref()).into_iter().chain([key]).collect(),
             clock,
         })
     }
 
-    /// A part of an answer, fit for a record.
-    fn quote(&self, text: &str) -> String {
-        quote(&self.key.hide_in(text))
+    /// A text of the portal's without our secrets.
+    fn conceal(&self, text: &str) -> String {
+        self.secrets.iter().fold(text.to_owned(), |text, secret| secret.conceal(&text))
     }
 
     async fn call<T: DeserializeOwned>(&self, call: Call, dump: Dump) -> Result<Wrapper<T>, PortalError> {
+        let conceal = |error: PortalError| PortalError { detail: self.conceal(&error.detail), ..error };
+        self.exchange(call, dump).await.map_err(conceal)
+    }
+
+    async fn exchange<T: DeserializeOwned>(&self, call: Call, dump: Dump) -> Result<Wrapper<T>, PortalError> {
         let mut url = self.base.clone();
         url.set_path(call.path());
         if matches!(call, Call::History | Call::DeleteHistory) {
@@ -154,14 +162,13 @@ impl HttpPortal {
         let content_type = header(CONTENT_TYPE).unwrap_or_default().trim().to_ascii_lowercase();
         let retry_after =
             header(RETRY_AFTER).and_then(|value| classify::retry_after(value, self.clock.now()));
-        let location = header(LOCATION).map(|target| without_query(&self.key.hide_in(target)));
+        let location = header(LOCATION).map(without_query);
         let limit = if call == Call::History { MAX_HISTORY } else { MAX_BODY };
         let mut body = Vec::new();
         loop {
             let chunk = response.chunk().await;
             let Some(chunk) = chunk.map_err(|error| classify::transport(call, &error.without_url()))? else {
-                let key = self.key.clone();
-                return Ok(Answer { status, content_type, retry_after, location, body, key });
+                return Ok(Answer { status, content_type, retry_after, location, body });
             };
             if body.len() + chunk.len() > limit {
                 return Err(PortalError {
@@ -182,7 +189,7 @@ impl HttpPortal {
 
 impl ReadPortal for HttpPortal {
     fn has_api_key(&self) -> bool {
-        bearer_token(self.key.expose()).starts_with("sk-")
+        self.api_key
     }
 
     async fn restore_running(&self) -> Result<bool, PortalError> {
@@ -194,7 +201,7 @@ impl ReadPortal for HttpPortal {
     async fn server_version(&self) -> Result<ServerVersion, PortalError> {
         let wrapper: Wrapper = self.call(Call::Version, Dump::Own).await?;
         let text = wrapper.response.as_ref().and_then(|r| r.get("docSpace")).and_then(Value::as_str);
-        text.and_then(|text| ServerVersion::parse(&self.key.hide_in(text)))
+        text.and_then(|text| ServerVersion::parse(&self.conceal(text)))
             .ok_or_else(|| bad(Call::Version, "no version in the answer"))
     }
 
@@ -211,7 +218,7 @@ impl DeletePortal for HttpPortal {
             Some(Value::Bool(true)) => Ok(()),
             Some(other) => Err(bad(
                 Call::DeleteHistory,
-                &format!("answered with {} in place of true", self.quote(&other.to_string())),
+                &format!("answered with {} in place of true", self.conceal(&quote(&other.to_string()))),
             )),
             None => Err(bad(Call::DeleteHistory, "answered without a response in place of true")),
         }
@@ -228,6 +235,11 @@ fn bad(call: Call, what: &str) -> PortalError {
 
 fn unbuildable(error: reqwest::Error) -> PortalError {
     PortalError::new(FailureClass::Internal, format!("no client: {}", error.without_url()))
+}
+
+/// A proxy's password, to be hidden as a key is.
+fn password(proxy: Option<&Url>) -> Option<ApiKey> {
+    ApiKey::new(proxy?.password()?).ok()
 }
 
 /// The key without the scheme that it may have been configured with.

@@ -8,10 +8,13 @@
 )]
 
 mod architecture;
+mod cli;
 mod config;
+mod daemon;
 mod dispatch;
 mod portal;
 mod readme;
 mod schedule;
+mod secrets;
 mod support;
 mod sweep;
