@@ -13,6 +13,7 @@ pub use failure::{Failure, FailureClass};
 pub use names::{NameError, PortalName, ScheduleLabel, ServerName};
 pub use outcome::{MissedRun, Outcome, SkipReason};
 pub use portal::{
-    Authorization, Backup, BackupId, Dump, DumpSetting, PortalUrl, PortalUrlError, RetryPolicy, StorageKind,
+    Authorization, Backup, BackupId, Dump, DumpSetting, Keep, PortalUrl, PortalUrlError, RetryPolicy,
+    StorageKind,
 };
 pub use report::{Counts, Method, Record, SweepId, SweepReport, Trigger};

@@ -158,6 +158,31 @@ impl From<Dump> for DumpSetting {
     }
 }
 
+/// Which backups survive a sweep: those that any of its rules holds. There is at least one rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Keep {
+    last: Option<NonZeroU32>,
+    within: Option<Duration>,
+}
+
+impl Keep {
+    /// A policy of one rule or both; none is no policy, and neither is a span of nothing.
+    pub fn new(last: Option<NonZeroU32>, within: Option<Duration>) -> Option<Self> {
+        let some = last.is_some() || within.is_some();
+        (some && within != Some(Duration::ZERO)).then_some(Self { last, within })
+    }
+
+    /// `last`: the newest so many stay.
+    pub fn last(&self) -> Option<NonZeroU32> {
+        self.last
+    }
+
+    /// `within`: those younger than this stay.
+    pub fn within(&self) -> Option<Duration> {
+        self.within
+    }
+}
+
 /// A backup's identity on its server, as the server wrote it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(transparent)]
@@ -208,8 +233,29 @@ impl From<i64> for StorageKind {
     }
 }
 
+impl StorageKind {
+    /// The kind in records.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Documents => "documents",
+            Self::ThirdPartyDocuments => "third_party_documents",
+            Self::CustomCloud => "custom_cloud",
+            Self::Local => "local",
+            Self::DataStore => "data_store",
+            Self::ThirdPartyConsumer => "third_party_consumer",
+            Self::Unknown(_) => "unknown",
+        }
+    }
+}
+
+impl Serialize for StorageKind {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
 /// One entry of a portal's backup history.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Backup {
     /// Its identity on the server.
     pub id: BackupId,

@@ -54,6 +54,8 @@ pub enum Method {
     /// One call for the whole history.
     #[default]
     Bulk,
+    /// One call for each backup that is to go. Only so does the server report errors.
+    Each,
 }
 
 impl Method {
@@ -61,6 +63,7 @@ impl Method {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Bulk => "bulk",
+            Self::Each => "each",
         }
     }
 }
