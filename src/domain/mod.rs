@@ -6,12 +6,14 @@
 mod failure;
 mod names;
 mod outcome;
+mod plan;
 mod portal;
 mod report;
 
 pub use failure::{Failure, FailureClass};
 pub use names::{NameError, PortalName, ScheduleLabel, ServerName};
 pub use outcome::{MissedRun, Outcome, SkipReason};
+pub use plan::{Reason, Verdict};
 pub use portal::{
     Authorization, Backup, BackupId, Dump, DumpSetting, Keep, PortalUrl, PortalUrlError, RetryPolicy,
     StorageKind,

@@ -8,6 +8,7 @@
 
 mod attempt;
 mod judge;
+pub mod retention;
 mod seen;
 
 use std::time::Duration;
