@@ -16,6 +16,7 @@ const fn known(name: &'static str, example: &'static str) -> Known {
 /// The file itself.
 pub(super) const FILE: &[Known] = &[
     known("daemon", "{ concurrency = 64 }"),
+    known("safety", "{ max_wipes = 3 }"),
     known("schedules", "{ nightly = { cron = \"0 3 * * *\" } }"),
     known("defaults", "{ schedule = \"nightly\" }"),
     known("portals", "[{ name = \"acme\", url = \"https://acme.example.com\" }]"),
@@ -32,6 +33,9 @@ pub(super) const DAEMON: &[Known] = &[
 /// `[daemon.log]`.
 pub(super) const LOG: &[Known] = &[known("format", "\"auto\""), known("level", "\"info\"")];
 
+/// `[safety]`.
+pub(super) const SAFETY: &[Known] = &[known("max_wipes", "3")];
+
 /// `[schedules.NAME]`, and the table of an inline schedule.
 pub(super) const SCHEDULE: &[Known] =
     &[known("cron", "\"0 3 * * *\""), known("timezone", "\"UTC\""), known("splay", "\"0s\"")];
@@ -45,6 +49,8 @@ pub(super) const PORTAL: &[Known] = &[
     known("authorization", "\"bearer\""),
     known("schedule", "\"nightly\""),
     known("dump", "false"),
+    known("keep", "{ last = 7 }"),
+    known("method", "\"bulk\""),
     known("verify", "true"),
     known("enabled", "true"),
     known("connect_timeout", "\"10s\""),
@@ -59,6 +65,9 @@ pub(super) const PORTAL: &[Known] = &[
 pub(super) fn defaults() -> &'static [Known] {
     PORTAL.get(2..).unwrap_or_default()
 }
+
+/// The table form of `keep`.
+pub(super) const KEEP: &[Known] = &[known("last", "7"), known("within", "\"30d\"")];
 
 /// `retry`.
 pub(super) const RETRY: &[Known] = &[
@@ -82,14 +91,16 @@ pub(super) const API_KEY: &str = "api_key";
 pub(super) const KEY_TITLE: &str = "`api_key`";
 
 /// Every section: how messages call it, and its keys.
-pub(super) fn sections() -> [(&'static str, &'static [Known]); 8] {
+pub(super) fn sections() -> [(&'static str, &'static [Known]); 10] {
     [
         ("the file itself", FILE),
         ("[daemon]", DAEMON),
         ("[daemon.log]", LOG),
+        ("[safety]", SAFETY),
         ("[schedules.NAME]", SCHEDULE),
         ("[[portals]]", PORTAL),
         ("[defaults]", defaults()),
+        ("`keep`", KEEP),
         ("`retry`", RETRY),
         (KEY_TITLE, KEY_SOURCE),
     ]
@@ -152,7 +163,8 @@ mod tests {
         assert_eq!(near("tiemout"), Some("timeout"));
         assert_eq!(near("api-key"), Some("api_key"));
         assert_eq!(near("Connect_Timeout"), Some("connect_timeout"));
-        assert_eq!(near("keep"), None);
+        assert_eq!(near("kep"), Some("keep"));
+        assert_eq!(near("priority"), None);
         assert_eq!(near(&"x".repeat(100_000)), None);
     }
 }

@@ -11,6 +11,7 @@ use toml::de::DeTable;
 
 mod cross;
 mod filter;
+mod keep;
 mod known;
 mod load;
 mod mask;
@@ -26,8 +27,11 @@ mod value;
 pub(crate) use known::nearest;
 pub use load::LoadError;
 pub use problem::{Problem, ProblemView, Problems};
-pub use show::{DaemonView, KeyView, LogView, PortalView, RetryView, ScheduleRefView, ScheduleView, View};
-pub use types::{Config, Daemon, Log, LogFormat, Portal, ProxyUrl, ProxyUrlError, Schedule};
+pub use show::{
+    DaemonView, KeepView, KeyView, LogView, PortalView, RetryView, SafetyView, ScheduleRefView, ScheduleView,
+    View,
+};
+pub use types::{Config, Daemon, Log, LogFormat, Portal, ProxyUrl, ProxyUrlError, Safety, Schedule};
 
 /// What is known of a configuration file besides its text.
 #[derive(Debug, Clone)]

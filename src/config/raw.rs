@@ -13,9 +13,11 @@ use super::problem::Problem;
 use super::reader::{At, Field, Reader, Section};
 use super::types::{LogFormat, ProxyUrl, default};
 use super::value::{Fault, boolean, checked, choice, duration, integer, kind, quote, text};
-use super::{filter, source};
+use super::{filter, keep, source};
 use crate::cron::Timetable;
-use crate::domain::{Authorization, DumpSetting, PortalName, PortalUrl, PortalUrlError, ServerName};
+use crate::domain::{
+    Authorization, DumpSetting, Keep, Method, PortalName, PortalUrl, PortalUrlError, ServerName,
+};
 use crate::keys::ApiKeySource;
 
 /// The least duration where zero makes no sense.
@@ -27,6 +29,7 @@ const DAY: Duration = Duration::from_hours(24);
 #[derive(Default)]
 pub(super) struct RawFile {
     pub(super) daemon: RawDaemon,
+    pub(super) max_wipes: Field<u32>,
     pub(super) schedules: Vec<RawNamed>,
     /// Whether `schedules` is there and no table of schedules.
     pub(super) schedules_lost: bool,
@@ -88,6 +91,9 @@ pub(super) struct RawSettings {
     pub(super) authorization: Field<Authorization>,
     pub(super) schedule: Field<RawScheduleRef>,
     pub(super) dump: Field<DumpSetting>,
+    /// `None`: nothing is to survive, which is more than to say nothing.
+    pub(super) keep: Field<Option<Keep>>,
+    pub(super) method: Field<Method>,
     pub(super) verify: Field<bool>,
     pub(super) enabled: Field<bool>,
     pub(super) connect_timeout: Field<Duration>,
@@ -111,6 +117,10 @@ pub(super) struct RawRetry {
 pub(super) fn file<'t>(reader: &mut Reader<'t>, root: &'t DeTable<'t>, folder: &Path) -> RawFile {
     let root = reader.open("the file", 0..0, root, known::FILE);
     let daemon = daemon(reader, &root);
+    let max_wipes = match reader.child(&root, "safety", "[safety]", known::SAFETY) {
+        Some(section) => reader.read(&section, "max_wipes", integer(0..=1_000_000)),
+        None => Field::Absent,
+    };
     let schedules = schedules(reader, &root);
     let schedules_lost = root.get("schedules").is_some_and(|value| value.get_ref().as_table().is_none());
     let defaults = match reader.child(&root, "defaults", "[defaults]", known::defaults()) {
@@ -120,6 +130,7 @@ pub(super) fn file<'t>(reader: &mut Reader<'t>, root: &'t DeTable<'t>, folder: &
     let portals = portals(reader, &root, folder);
     RawFile {
         daemon,
+        max_wipes,
         schedules,
         schedules_lost,
         defaults,
@@ -296,6 +307,7 @@ fn url(value: &DeValue<'_>) -> Result<PortalUrl, Fault> {
 
 fn settings<'t>(reader: &mut Reader<'t>, section: &Section<'t>, folder: &Path) -> RawSettings {
     let authorizations = [("bearer", Authorization::Bearer), ("verbatim", Authorization::Verbatim)];
+    let methods = [Method::Bulk, Method::Each].map(|method| (method.as_str(), method));
     RawSettings {
         server: reader.read(section, "server", checked("a server's name", server)),
         api_key: source::api_key(reader, section, folder),
@@ -306,6 +318,8 @@ fn settings<'t>(reader: &mut Reader<'t>, section: &Section<'t>, folder: &Path) -
         ),
         schedule: schedule_ref(reader, section),
         dump: reader.read(section, "dump", dump),
+        keep: keep::keep(reader, section),
+        method: reader.read(section, "method", choice("\"bulk\" or \"each\"", &methods)),
         verify: reader.read(section, "verify", boolean),
         enabled: reader.read(section, "enabled", boolean),
         connect_timeout: reader.read(section, "connect_timeout", duration(MOMENT..=HOUR)),

@@ -1,6 +1,7 @@
 //! The effective configuration for people and for `--json`, secrets hidden.
 
 use std::borrow::Cow;
+use std::num::NonZeroU32;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,8 +9,9 @@ use std::time::Duration;
 use serde::ser::SerializeMap as _;
 use serde::{Serialize, Serializer};
 
-use super::types::{Config, Daemon, LogFormat, Portal, Schedule};
-use crate::domain::{Authorization, DumpSetting, RetryPolicy};
+use super::keep::NOTHING;
+use super::types::{Config, Daemon, LogFormat, Portal, Safety, Schedule};
+use crate::domain::{Authorization, DumpSetting, Keep, Method, RetryPolicy};
 use crate::keys::ApiKeySource;
 
 /// One object of `show-config --json`.
@@ -18,6 +20,8 @@ use crate::keys::ApiKeySource;
 pub enum View<'a> {
     /// `[daemon]`.
     Daemon(DaemonView<'a>),
+    /// `[safety]`.
+    Safety(SafetyView),
     /// `[schedules.NAME]`.
     Schedule(ScheduleView<'a>),
     /// `[[portals]]`.
@@ -40,6 +44,13 @@ pub struct DaemonView<'a> {
 pub struct LogView<'a> {
     pub format: LogFormat,
     pub level: &'a str,
+}
+
+/// `[safety]`. What is absent is written as `null` in JSON: that there is no limit is worth a word.
+#[derive(Debug, Clone, Serialize)]
+#[expect(missing_docs, reason = "the fields are Safety's")]
+pub struct SafetyView {
+    pub max_wipes: Option<u32>,
 }
 
 /// A schedule, with its name where it has one.
@@ -75,6 +86,8 @@ pub struct PortalView<'a> {
     pub schedule: ScheduleRefView<'a>,
     #[serde(serialize_with = "dump")]
     pub dump: DumpSetting,
+    pub keep: KeepView,
+    pub method: Method,
     pub verify: bool,
     pub enabled: bool,
     pub connect_timeout: String,
@@ -85,6 +98,23 @@ pub struct PortalView<'a> {
     pub proxy: Option<String>,
     pub retry: RetryView,
     pub allow_http: bool,
+}
+
+/// Which backups survive.
+#[derive(Debug, Clone, Serialize)]
+#[serde(untagged)]
+pub enum KeepView {
+    /// The word `nothing`, which is shown wherever there is no rule, so that one reads that everything goes.
+    Nothing(&'static str),
+    /// Those that one of the rules holds.
+    Rules {
+        /// The newest so many.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        last: Option<u32>,
+        /// Those younger than this.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        within: Option<String>,
+    },
 }
 
 /// Where a key comes from; never the key.
@@ -116,6 +146,7 @@ pub struct RetryView {
 #[derive(Serialize)]
 struct FileView<'a> {
     daemon: DaemonView<'a>,
+    safety: SafetyView,
     #[serde(serialize_with = "by_name")]
     schedules: &'a [Arc<Schedule>],
     portals: Vec<PortalView<'a>>,
@@ -126,6 +157,7 @@ impl Config {
     pub fn to_toml(&self) -> String {
         let file = FileView {
             daemon: DaemonView::new(&self.daemon),
+            safety: SafetyView::new(self.safety),
             schedules: &self.schedules,
             portals: self.portals.iter().map(|portal| self.portal_view(portal)).collect(),
         };
@@ -133,11 +165,13 @@ impl Config {
         toml::to_string(&file).unwrap_or_else(|error| format!("# cannot be shown: {error}\n"))
     }
 
-    /// The effective values as objects: the daemon, then the named schedules, then the portals.
+    /// The effective values as objects: the daemon, the safety limits, then the named schedules, then the portals.
     pub fn views(&self) -> impl Iterator<Item = View<'_>> {
         let schedules = self.schedules.iter().map(|schedule| View::Schedule(ScheduleView::named(schedule)));
         let portals = self.portals.iter().map(|portal| View::Portal(Box::new(self.portal_view(portal))));
-        std::iter::once(View::Daemon(DaemonView::new(&self.daemon))).chain(schedules).chain(portals)
+        let daemon = View::Daemon(DaemonView::new(&self.daemon));
+        let safety = View::Safety(SafetyView::new(self.safety));
+        [daemon, safety].into_iter().chain(schedules).chain(portals)
     }
 
     fn portal_view<'a>(&'a self, portal: &'a Portal) -> PortalView<'a> {
@@ -149,6 +183,8 @@ impl Config {
             authorization,
             schedule,
             dump,
+            keep,
+            method,
             verify,
             enabled,
             connect_timeout,
@@ -166,6 +202,8 @@ impl Config {
             authorization: *authorization,
             schedule: self.schedule_view(schedule),
             dump: *dump,
+            keep: KeepView::new(*keep),
+            method: *method,
             verify: *verify,
             enabled: *enabled,
             connect_timeout: written(*connect_timeout),
@@ -194,6 +232,22 @@ impl<'a> DaemonView<'a> {
             shutdown_grace: written(*shutdown_grace),
             log: LogView { format: log.format, level: &log.level },
         }
+    }
+}
+
+impl SafetyView {
+    fn new(safety: Safety) -> Self {
+        let Safety { max_wipes } = safety;
+        Self { max_wipes }
+    }
+}
+
+impl KeepView {
+    fn new(keep: Option<Keep>) -> Self {
+        keep.map_or(Self::Nothing(NOTHING), |keep| Self::Rules {
+            last: keep.last().map(NonZeroU32::get),
+            within: keep.within().map(in_days),
+        })
     }
 }
 
@@ -235,6 +289,18 @@ impl RetryView {
 /// A duration as the file would have it.
 fn written(duration: Duration) -> String {
     humantime::format_duration(duration).to_string()
+}
+
+/// A duration in days and the rest of one. In months, as durations have them, nobody would know `12w` again.
+fn in_days(duration: Duration) -> String {
+    const DAY: u64 = 24 * 60 * 60;
+    let days = duration.as_secs() / DAY;
+    let rest = duration.saturating_sub(Duration::from_secs(days * DAY));
+    match (days, rest.is_zero()) {
+        (0, _) => written(rest),
+        (_, true) => format!("{days}d"),
+        (_, false) => format!("{days}d {}", written(rest)),
+    }
 }
 
 fn by_name<S: Serializer>(schedules: &[Arc<Schedule>], serializer: S) -> Result<S::Ok, S::Error> {

@@ -10,7 +10,7 @@ use url::Url;
 
 use crate::cron::Timetable;
 use crate::domain::{
-    Authorization, DumpSetting, PortalName, PortalUrl, RetryPolicy, ScheduleLabel, ServerName,
+    Authorization, DumpSetting, Keep, Method, PortalName, PortalUrl, RetryPolicy, ScheduleLabel, ServerName,
 };
 use crate::keys::ApiKeySource;
 
@@ -19,6 +19,8 @@ use crate::keys::ApiKeySource;
 pub struct Config {
     /// What holds for the process.
     pub daemon: Daemon,
+    /// What holds for all portals together.
+    pub safety: Safety,
     /// The named schedules in file order, those that no portal uses included. Inline ones hang on their portals.
     pub schedules: Vec<Arc<Schedule>>,
     /// The portals in file order; there is at least one.
@@ -84,6 +86,14 @@ impl LogFormat {
     }
 }
 
+/// `[safety]`: limits that hold whatever a portal is configured to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Safety {
+    /// How many portals one tick may leave without any backup. Zero: no portal's last backup is ever deleted.
+    /// `None`: there is no limit.
+    pub max_wipes: Option<u32>,
+}
+
 /// When portals are due. Portals with equal schedules share one value.
 #[derive(Debug, Clone)]
 pub struct Schedule {
@@ -112,6 +122,10 @@ pub struct Portal {
     pub schedule: Arc<Schedule>,
     /// Which backups are deleted.
     pub dump: DumpSetting,
+    /// Which of them survive; `None`: none does.
+    pub keep: Option<Keep>,
+    /// How they are deleted: `Each` wherever some of them survive.
+    pub method: Method,
     /// Whether the list is read again after the deletion.
     pub verify: bool,
     /// `false`: its slots are recorded `paused`.

@@ -3,6 +3,7 @@
 //! Rules between portals are in [`cross`](super::cross).
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,9 +12,11 @@ use super::known::nearest;
 use super::problem::Problem;
 use super::raw::{RawDaemon, RawFile, RawPortal, RawRetry, RawSchedule, RawScheduleRef, RawSettings};
 use super::reader::{At, Field, listed};
-use super::types::{Config, Daemon, Log, Portal, Schedule, default};
+use super::types::{Config, Daemon, Log, Portal, Safety, Schedule, default};
 use super::value::quote;
-use crate::domain::{Authorization, DumpSetting, PortalUrl, RetryPolicy, ScheduleLabel, ServerName};
+use crate::domain::{
+    Authorization, DumpSetting, Keep, Method, PortalUrl, RetryPolicy, ScheduleLabel, ServerName,
+};
 
 /// Resolves a file. Whatever is wrong is added to `problems`; `None` if anything had to be left out.
 pub(super) fn resolve(raw: &RawFile, text_len: usize, problems: &mut Vec<Problem>) -> Option<Config> {
@@ -36,7 +39,8 @@ pub(super) fn resolve(raw: &RawFile, text_len: usize, problems: &mut Vec<Problem
     let schedules =
         raw.schedules.iter().map(|raw| named.get(raw.name.as_str())?.clone()).collect::<Option<_>>()?;
     let portals = portals.into_iter().collect::<Option<_>>()?;
-    Some(Config { daemon: daemon(&raw.daemon)?, schedules, portals })
+    let safety = Safety { max_wipes: optional(&raw.max_wipes)? };
+    Some(Config { daemon: daemon(&raw.daemon)?, safety, schedules, portals })
 }
 
 fn daemon(raw: &RawDaemon) -> Option<Daemon> {
@@ -87,6 +91,7 @@ impl Resolver<'_> {
         if let Some(schedule) = defaults.schedule.good() {
             self.schedule(schedule);
         }
+        self.retention(defaults);
         self.timeouts(defaults);
         self.retry(&defaults.retry);
     }
@@ -106,8 +111,10 @@ impl Resolver<'_> {
         let schedule = schedule.good().and_then(|schedule| self.schedule(schedule));
         let allow_http = own.allow_http.or(&defaults.allow_http).settle(default::ALLOW_HTTP);
         let url = self.url(raw, allow_http);
+        let retention = self.retention(own);
         let timeouts = self.timeouts(own);
         let retry = self.retry(&own.retry);
+        let (keep, method) = retention?;
         let (connect_timeout, timeout) = timeouts?;
         let url = url?;
         Some(Portal {
@@ -118,6 +125,8 @@ impl Resolver<'_> {
             authorization: own.authorization.or(&defaults.authorization).settle(Authorization::default())?,
             schedule: schedule?,
             dump: own.dump.or(&defaults.dump).settle(DumpSetting::default())?,
+            keep,
+            method,
             verify: own.verify.or(&defaults.verify).settle(default::VERIFY)?,
             enabled: own.enabled.or(&defaults.enabled).settle(default::ENABLED)?,
             connect_timeout,
@@ -197,6 +206,44 @@ impl Resolver<'_> {
         let problem = problem.label("no `[schedules.…]` has this name").help(help);
         self.problems.push(problem);
         None
+    }
+
+    /// `keep`, which is inherited whole, and `method`, which it decides.
+    fn retention(&mut self, own: &RawSettings) -> Option<(Option<Keep>, Method)> {
+        let keep = own.keep.or(&self.defaults.keep);
+        let method = own.method.or(&self.defaults.method);
+        let some = keep.good().filter(|at| at.value.is_some());
+        let all = method.good().filter(|at| at.value == Method::Bulk);
+        if let (Some(some), Some(all)) = (some, all) {
+            self.some_or_all(own, &some.span, &all.span);
+            return None;
+        }
+        let (keep, method) = (keep.settle(None)?, method.settle(Method::default())?);
+        Some((keep, if keep.is_some() { Method::Each } else { method }))
+    }
+
+    /// `keep` together with `method = "bulk"`, of which at most one is meant. What portals inherit of it from
+    /// `[defaults]` has the same places and words every time, and so is reported once.
+    fn some_or_all(&mut self, own: &RawSettings, keep: &Range<usize>, method: &Range<usize>) {
+        let has_keep = !matches!(own.keep, Field::Absent);
+        let has_method = !matches!(own.method, Field::Absent);
+        let message =
+            "`method = \"bulk\"` deletes all backups in one call, and `keep` is to spare some of them";
+        let (all, some) = ("deletes all", "spares some");
+        let problem = match (has_keep, has_method) {
+            (true, false) => Problem::new(keep.clone(), message)
+                .label(some)
+                .other(method.clone(), all)
+                .help("add `method = \"each\"` beside this `keep`"),
+            (false, true) => Problem::new(method.clone(), message).label(all).other(keep.clone(), some).help(
+                "write `method = \"each\"`, or add `keep = \"nothing\"` if no backup is to survive here",
+            ),
+            (true, true) | (false, false) => Problem::new(method.clone(), message)
+                .label(all)
+                .other(keep.clone(), some)
+                .help("leave `method` out, for `keep` implies \"each\"; or take `keep` away"),
+        };
+        self.problems.push(problem);
     }
 
     /// `connect_timeout` and `timeout`.

@@ -2,12 +2,14 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests fail a test")]
 
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
-use docsweep::config::{Config, Daemon, FileInfo, LoadError, Log, Portal, Problems, Schedule};
+use docsweep::config::{Config, Daemon, FileInfo, LoadError, Log, Portal, Problems, Safety, Schedule};
 use docsweep::cron::Timetable;
-use docsweep::domain::{Authorization, DumpSetting};
+use docsweep::domain::{Authorization, DumpSetting, Method};
 use proptest::prelude::*;
 
 fn fixtures(kind: &str) -> Vec<PathBuf> {
@@ -85,7 +87,7 @@ fn the_example_holds_the_programs_defaults() {
                    url = \"https://acme.example.com\"\napi_key = { file = \"/etc/docsweep/keys/acme\" }\n\
                    schedule = \"nightly\"\n";
     let example = parse_text(&example()).unwrap_or_else(|problems| panic!("{problems}"));
-    let Config { daemon, schedules, portals } = parse_text(minimal).unwrap();
+    let Config { daemon, safety, schedules, portals } = parse_text(minimal).unwrap();
     let Daemon { concurrency, per_server, shutdown_grace, log } = daemon;
     let Log { format, level } = log;
     assert_eq!(example.daemon.concurrency, concurrency);
@@ -93,6 +95,8 @@ fn the_example_holds_the_programs_defaults() {
     assert_eq!(example.daemon.shutdown_grace, shutdown_grace);
     assert_eq!(example.daemon.log.format, format);
     assert_eq!(example.daemon.log.level, level);
+    let Safety { max_wipes } = safety;
+    assert_eq!(example.safety.max_wipes, max_wipes);
     same_schedule(&example.schedules[0], &schedules[0]);
     assert_eq!((example.schedules.len(), example.portals.len()), (1, 1));
     same_portal(&example.portals[0], &portals[0]);
@@ -115,6 +119,8 @@ fn same_portal(example: &Portal, default: &Portal) {
         authorization,
         schedule,
         dump,
+        keep,
+        method,
         verify,
         enabled,
         connect_timeout,
@@ -128,6 +134,7 @@ fn same_portal(example: &Portal, default: &Portal) {
     assert_eq!(example.api_key.to_string(), api_key.to_string());
     assert_eq!(&example.authorization, authorization);
     same_schedule(&example.schedule, schedule);
+    assert_eq!((&example.keep, &example.method), (keep, method));
     assert_eq!((&example.dump, &example.verify, &example.enabled), (dump, verify, enabled));
     assert_eq!((&example.connect_timeout, &example.timeout), (connect_timeout, timeout));
     assert_eq!((&example.ca_file, &example.proxy), (ca_file, proxy));
@@ -148,6 +155,23 @@ fn inheritance_is_resolved() {
     assert_eq!(globex.dump, DumpSetting::Both);
     assert_eq!(initech.authorization, Authorization::Verbatim);
     assert_eq!(acme.api_key.to_string(), "environment variable FLEET_KEY");
+}
+
+#[test]
+fn a_keep_of_ones_own_replaces_the_default_whole() {
+    let path = fixtures("good").into_iter().find(|path| path.ends_with("keep.toml")).unwrap();
+    let config = parse(&path, true).unwrap_or_else(|problems| panic!("{problems}"));
+    let retention = |portal: &Portal| {
+        let keep = portal.keep.map(|keep| (keep.last().map(NonZeroU32::get), keep.within()));
+        (keep, portal.method)
+    };
+    let [acme, globex, hooli, initech, umbrella] = config.portals.as_slice() else { panic!("five portals") };
+    assert_eq!(retention(acme), (Some((None, Some(Duration::from_hours(24 * 84)))), Method::Each));
+    assert_eq!(retention(globex), (Some((Some(3), None)), Method::Each));
+    assert_eq!(retention(hooli), (Some((Some(7), Some(Duration::from_hours(36)))), Method::Each));
+    assert_eq!(retention(initech), (None, Method::Bulk));
+    assert_eq!(retention(umbrella), (None, Method::Each));
+    assert_eq!(config.safety.max_wipes, Some(0));
 }
 
 #[test]
