@@ -27,6 +27,9 @@ const SLOTS: usize = 2;
 /// The longest that it may take, should a slot not come.
 const LIMIT: Duration = Duration::from_secs(24);
 
+/// Two deletions in each slot, and two records.
+const DUMPS: &str = "dump = \"both\"";
+
 const REAL: &str = r#"
 For a real portal, this is a whole configuration (`docsweep example-config` prints every key):
 
@@ -48,7 +51,8 @@ struct Guest {
     key: String,
     /// What is special about it.
     story: &'static str,
-    dump: &'static str,
+    /// What its configuration has besides the usual.
+    settings: &'static str,
 }
 
 fn main() -> anyhow::Result<()> {
@@ -91,13 +95,18 @@ async fn demo() -> anyhow::Result<()> {
 /// The portals, each with its own story.
 async fn guests(server: &Server) -> anyhow::Result<Vec<Guest>> {
     let mut guests = Vec::new();
-    for (name, story, dump) in [
-        ("healthy", "has three backups, and gets a new one after each sweep", "false"),
-        ("dumps", "has server-wide dumps besides its own backups, and dump = \"both\"", "\"both\""),
-        ("limited", "answers its first deletion with 429, and is asked again", "false"),
-        ("deadkey", "does not take its key any more", "false"),
-        ("hanging", "never answers anything", "false"),
-        ("leaving", "deletes, and goes away in the middle of its answer", "false"),
+    for (name, story, settings) in [
+        ("healthy", "has three backups, and gets a new one after each sweep", ""),
+        (
+            "keeping",
+            "has keep = { last = 2 }, so one of its three backups goes, by name",
+            "keep = { last = 2 }",
+        ),
+        ("dumps", "has server-wide dumps besides its own backups, and dump = \"both\"", DUMPS),
+        ("limited", "answers its first deletion with 429, and is asked again", ""),
+        ("deadkey", "does not take its key any more", ""),
+        ("hanging", "never answers anything", ""),
+        ("leaving", "deletes, and goes away in the middle of its answer", ""),
     ] {
         let portal = server.add_portal(name).await.context("adding a portal")?;
         let key = portal.add_key(Key::admin());
@@ -115,7 +124,7 @@ async fn guests(server: &Server) -> anyhow::Result<Vec<Guest>> {
             "leaving" => portal.fault(Route::DeleteHistory, Fault::TruncatedBody),
             _ => {}
         }
-        guests.push(Guest { portal, key, story, dump });
+        guests.push(Guest { portal, key, story, settings });
     }
     Ok(guests)
 }
@@ -137,13 +146,13 @@ timeout = "1s"
 retry = { initial_backoff = "100ms", max_backoff = "500ms" }
 "#,
     );
-    for Guest { portal, key, dump, .. } in guests {
+    for Guest { portal, key, settings, .. } in guests {
         let (name, url) = (portal.name(), portal.url());
         write_private(&folder.join(format!("{name}.key")), key)?;
         write!(
             text,
             "\n[[portals]]\nname = \"{name}\"\nurl = \"{url}\"\nserver = \"{name}\"\n\
-             api_key = {{ file = \"{name}.key\" }}\ndump = {dump}\n"
+             api_key = {{ file = \"{name}.key\" }}\n{settings}\n"
         )?;
     }
     let path = folder.join("config.toml");
@@ -207,7 +216,7 @@ fn of<'a>(guest: &Guest, reports: &'a [SweepReport]) -> impl Iterator<Item = &'a
 
 /// How many slots of a portal are over: its last record is of its last `Dump` value.
 fn slots_of(guest: &Guest, reports: &[SweepReport]) -> usize {
-    let records = if guest.dump == "\"both\"" { 2 } else { 1 };
+    let records = if guest.settings == DUMPS { 2 } else { 1 };
     of(guest, reports).count() / records
 }
 
@@ -223,12 +232,13 @@ fn show(report: &SweepReport) {
     let slot = record.slot.map(|slot| slot.to_string()).unwrap_or_default();
     let number = |n: Option<u64>| n.map_or_else(|| "?".to_owned(), |n| n.to_string());
     println!(
-        "{slot}  {:<8} dump={:<5}  {:<21}  found {}, deleted {}, attempts {}, {} ms",
+        "{slot}  {:<8} dump={:<5}  {:<21}  found {}, deleted {}, kept {}, attempts {}, {} ms",
         record.portal,
         record.dump,
         said(report),
         number(record.found),
         number(record.deleted),
+        number(record.kept),
         record.attempts,
         record.duration_ms
     );

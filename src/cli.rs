@@ -3,6 +3,9 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
 
 /// Deletes the backup history of many ONLYOFFICE DocSpace portals, on schedules, and proves what happened.
 ///
@@ -36,6 +39,21 @@ pub enum Command {
         /// Which portals; none named: every enabled one.
         #[arg(value_name = "PORTAL")]
         portals: Vec<String>,
+        /// Delete nothing: show what would go and what would stay.
+        #[arg(long)]
+        dry_run: bool,
+        /// How results are printed.
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Show what a sweep would delete, and why, and delete nothing (the same as `sweep --dry-run`).
+    Plan {
+        /// Which portals; none named: every enabled one.
+        #[arg(value_name = "PORTAL")]
+        portals: Vec<String>,
+        /// Decide as of another time: 2026-12-24T03:00:00Z, or without an offset in UTC.
+        #[arg(long, value_name = "TIME", value_parser = instant)]
+        at: Option<Timestamp>,
         /// How results are printed.
         #[command(flatten)]
         output: Output,
@@ -74,4 +92,12 @@ pub struct Output {
     /// Print one JSON object a line on stdout.
     #[arg(long)]
     pub json: bool,
+}
+
+/// An instant with an offset, or without one in UTC.
+fn instant(text: &str) -> Result<Timestamp, String> {
+    let civil = |text: &str| Some(text.parse::<DateTime>().ok()?.to_zoned(TimeZone::UTC).ok()?.timestamp());
+    let instant = text.parse().ok().or_else(|| civil(text));
+    instant
+        .ok_or_else(|| "write a time such as 2026-12-24T03:00:00Z, or a date such as 2026-12-24".to_owned())
 }

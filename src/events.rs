@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::domain::{Dump, Outcome, PortalName, Record, SkipReason, SweepId, SweepReport};
+use crate::domain::{
+    Backup, Dump, Outcome, PortalName, Record, Removed, SkipReason, StorageKind, SweepId, SweepReport,
+};
 
 /// How loud a record is.
 enum Level {
@@ -35,6 +37,26 @@ macro_rules! finished {
     }};
 }
 
+/// A record about one backup of a sweep.
+macro_rules! backup_record {
+    ($level:expr, $report:expr, $backup:expr, $doubt:expr, $message:literal) => {{
+        let (report, backup) = ($report, $backup);
+        tracing::event!(
+            target: "docsweep::sweep",
+            $level,
+            portal = report.portal.as_str(),
+            sweep_id = %report.sweep_id,
+            dump = report.dump.as_str(),
+            backup_id = backup.id.as_str(),
+            file_name = backup.file_name,
+            storage = backup.storage.map(StorageKind::as_str),
+            created_on = backup.created_on.map(tracing::field::display),
+            detail = $doubt,
+            $message
+        );
+    }};
+}
+
 /// One record for each sweep: `sweep finished`.
 #[derive(Debug)]
 pub struct SweepFinished<'a>(pub &'a SweepReport);
@@ -55,11 +77,61 @@ fn level(outcome: &Outcome) -> Level {
     match outcome {
         Outcome::Failed(_) | Outcome::Partial => Level::Error,
         Outcome::Missed(_)
-        | Outcome::Skipped(SkipReason::Overlap | SkipReason::Busy | SkipReason::NoTime) => Level::Warn,
+        | Outcome::Skipped(
+            SkipReason::Overlap | SkipReason::Busy | SkipReason::NoTime | SkipReason::WipeLimit,
+        ) => Level::Warn,
         Outcome::Deleted
         | Outcome::NothingToDelete
         | Outcome::Paused
+        | Outcome::Planned
         | Outcome::Skipped(SkipReason::Shutdown) => Level::Info,
+    }
+}
+
+/// A backup was removed. The server writes no record of it.
+#[derive(Debug)]
+#[expect(missing_docs, reason = "the fields are those of the record")]
+pub struct BackupRemoved<'a> {
+    pub report: &'a SweepReport,
+    pub removed: &'a Removed,
+}
+
+impl BackupRemoved<'_> {
+    /// Writes the record: a warning where the file may have been left behind.
+    pub fn emit(&self) {
+        let Removed { backup, doubt } = self.removed;
+        if doubt.is_none() {
+            backup_record!(tracing::Level::INFO, self.report, backup, doubt, "backup removed");
+            return;
+        }
+        backup_record!(
+            tracing::Level::WARN,
+            self.report,
+            backup,
+            doubt,
+            "backup removed from the list, but its file may have been left behind"
+        );
+    }
+}
+
+/// A backup was to go and is still listed.
+#[derive(Debug)]
+#[expect(missing_docs, reason = "the fields are those of the record")]
+pub struct BackupLeft<'a> {
+    pub report: &'a SweepReport,
+    pub backup: &'a Backup,
+}
+
+impl BackupLeft<'_> {
+    /// Writes the record.
+    pub fn emit(&self) {
+        backup_record!(
+            tracing::Level::ERROR,
+            self.report,
+            self.backup,
+            None::<String>,
+            "backup still listed"
+        );
     }
 }
 

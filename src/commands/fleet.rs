@@ -37,6 +37,8 @@ fn target(portal: &Portal) -> Target {
         timetable: portal.schedule.timetable.clone(),
         offset: splay_offset(&portal.name, portal.schedule.splay),
         dump: portal.dump,
+        method: portal.method,
+        keep: portal.keep,
         verify: portal.verify,
         enabled: portal.enabled,
         retry: portal.retry,

@@ -4,6 +4,7 @@ mod check;
 mod fleet;
 mod next;
 mod output;
+mod report;
 mod run;
 mod show_config;
 mod sweep;
@@ -54,7 +55,9 @@ pub fn run(cli: Cli) -> Exit {
     let forbidden = forbid_core_files().context("forbidding core files");
     let ended = forbidden.and_then(|()| match cli.command {
         Command::Run => run::run(config),
-        Command::Sweep { portals, output } => sweep::run(config, &portals, output),
+        Command::Sweep { portals, dry_run: false, output } => sweep::sweep(config, &portals, output),
+        Command::Sweep { portals, dry_run: true, output } => sweep::plan(config, &portals, None, output),
+        Command::Plan { portals, at, output } => sweep::plan(config, &portals, at, output),
         Command::Check { output } => check::run(config, output),
         Command::ShowConfig { output } => show_config::run(config, output),
         Command::ExampleConfig => output::text(include_str!("../../config.example.toml")).map(|()| Exit::Ok),

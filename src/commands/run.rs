@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use indicatif::MultiProgress;
 
 use super::{Exit, endpoints, load, targets};
-use crate::clock::{Clock, SystemClock};
+use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::dispatch::{Caps, Dispatcher, OnReport, Target};
 use crate::events::{Started, TickerStalled};
@@ -15,7 +15,7 @@ use crate::lifecycle::Signals;
 use crate::portal::{HttpPortals, TlsProfiles};
 use crate::retry::Stop;
 use crate::schedule::Ticker;
-use crate::sweep::Waits;
+use crate::sweep::{Sweeping, Waits, Work};
 use crate::telemetry;
 
 /// Threads for what blocks: name look-ups, key files. A name server that hangs holds one for each portal being asked.
@@ -36,17 +36,25 @@ pub(super) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
         .context("starting the runtime")
 }
 
-/// The dispatcher of the real portals.
-pub(super) fn dispatcher(
+/// The real portals.
+pub(super) fn portals(config: &Config) -> HttpPortals {
+    HttpPortals::new(endpoints(config), TlsProfiles::from_system(), Arc::new(SystemClock))
+}
+
+/// A dispatcher of `work` with the configuration's caps.
+pub(super) fn dispatcher<W: Work>(
     config: &Config,
+    work: W,
     waits: Waits,
     stop: Stop,
     on_report: OnReport,
-) -> Dispatcher<HttpPortals> {
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let portals = HttpPortals::new(endpoints(config), TlsProfiles::from_system(), Arc::clone(&clock));
-    let caps = Caps { concurrency: config.daemon.concurrency, per_server: config.daemon.per_server };
-    Dispatcher::new(Arc::new(portals), clock, waits, caps, stop, on_report)
+) -> Dispatcher<W> {
+    let caps = Caps {
+        concurrency: config.daemon.concurrency,
+        per_server: config.daemon.per_server,
+        max_wipes: config.safety.max_wipes,
+    };
+    Dispatcher::new(work, Arc::new(SystemClock), waits, caps, stop, on_report)
 }
 
 /// Runs the daemon until a signal or `stop` ends it. Needs a runtime; logging must have been started.
@@ -58,7 +66,7 @@ pub async fn daemon(
     on_report: OnReport,
 ) -> anyhow::Result<Exit> {
     let mut signals = Signals::new().context("taking over signals")?;
-    let dispatcher = dispatcher(config, waits, stop.clone(), on_report);
+    let dispatcher = dispatcher(config, Sweeping(portals(config)), waits, stop.clone(), on_report);
     let targets = targets(config);
     let timetables = targets.iter().map(|target| target.timetable.clone()).collect();
     let (ticker, due) =

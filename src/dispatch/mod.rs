@@ -19,14 +19,12 @@ use tokio::time::Instant;
 
 use crate::clock::Clock;
 use crate::domain::{
-    Counts, Dump, Failure, FailureClass, Method, Outcome, PortalName, SkipReason, SweepId, SweepReport,
-    Trigger,
+    Counts, Dump, Failure, FailureClass, Outcome, PortalName, SkipReason, SweepId, SweepReport, Trigger,
 };
-use crate::events::SweepFinished;
-use crate::portal::Connect;
+use crate::events::{BackupLeft, BackupRemoved, SweepFinished};
 use crate::retry::Stop;
 use crate::schedule::{Due, GroupId};
-use crate::sweep::{Job, Waits, sweep};
+use crate::sweep::{Job, Waits, Wipes, Work};
 
 use gate::Gates;
 pub use target::{Target, splay_offset};
@@ -38,18 +36,23 @@ pub struct Caps {
     pub concurrency: usize,
     /// Against one server.
     pub per_server: usize,
+    /// How many portals one tick may leave without any backup; `None`: all of them.
+    pub max_wipes: Option<u32>,
 }
 
 /// Is told of every report, in the order in which they come to be.
 pub type OnReport = Box<dyn FnMut(&SweepReport) + Send>;
 
 /// Starts sweeps and gathers their reports.
-pub struct Dispatcher<C> {
-    connect: Arc<C>,
+pub struct Dispatcher<W> {
+    work: Arc<W>,
     clock: Arc<dyn Clock>,
     waits: Arc<Waits>,
     stop: Stop,
     gates: Gates,
+    max_wipes: Option<u32>,
+    /// The allowance of the newest tick: schedules that are due at the same instant share it.
+    tick: Option<(Timestamp, Arc<Wipes>)>,
     on_report: OnReport,
     /// Portals that are being swept.
     busy: HashSet<PortalName>,
@@ -69,12 +72,14 @@ struct Upcoming {
 }
 
 /// What a sweep is done for.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Occasion {
     /// The slot; `None` for a sweep on demand.
     slot: Option<Timestamp>,
     /// The portal's next slot.
     next: Option<Timestamp>,
+    /// How many portals of the tick may still be left without any backup.
+    wipes: Option<Arc<Wipes>>,
 }
 
 /// A sweep that runs: what is known of it should it panic, and what is to follow.
@@ -86,10 +91,10 @@ struct Running {
     rest: &'static [Dump],
 }
 
-impl<C: Connect> Dispatcher<C> {
+impl<W: Work> Dispatcher<W> {
     /// A dispatcher without work.
     pub fn new(
-        connect: Arc<C>,
+        work: W,
         clock: Arc<dyn Clock>,
         waits: Waits,
         caps: Caps,
@@ -97,11 +102,13 @@ impl<C: Connect> Dispatcher<C> {
         on_report: OnReport,
     ) -> Self {
         Self {
-            connect,
+            work: Arc::new(work),
             clock,
             waits: Arc::new(waits),
             stop,
             gates: Gates::new(caps.concurrency, caps.per_server),
+            max_wipes: caps.max_wipes,
+            tick: None,
             on_report,
             busy: HashSet::new(),
             upcoming: BinaryHeap::new(),
@@ -138,9 +145,10 @@ impl<C: Connect> Dispatcher<C> {
     /// Sweeps `targets` once, now, whatever their schedules say, and returns when the last one has ended.
     pub async fn once(mut self, targets: Vec<Target>) {
         let now = self.clock.now();
+        let wipes = self.max_wipes.map(|allowed| Arc::new(Wipes::new(allowed)));
         for target in targets.into_iter().map(Arc::new) {
             let next = target.timetable.next_after(now);
-            self.start(&target, Occasion { slot: None, next });
+            self.start(&target, &Occasion { slot: None, next, wipes: wipes.clone() });
         }
         while let Some(ended) = self.running.join_next_with_id().await {
             self.ended(ended);
@@ -154,7 +162,7 @@ impl<C: Connect> Dispatcher<C> {
             self.due(groups, &slot);
         }
         for Reverse(upcoming) in std::mem::take(&mut self.upcoming).into_sorted_vec().into_iter().rev() {
-            self.unswept(&upcoming.target, upcoming.occasion, Outcome::Skipped(SkipReason::Shutdown));
+            self.unswept(&upcoming.target, &upcoming.occasion, Outcome::Skipped(SkipReason::Shutdown));
         }
         while let Some(ended) = self.running.join_next_with_id().await {
             self.ended(ended);
@@ -163,15 +171,16 @@ impl<C: Connect> Dispatcher<C> {
 
     /// Accounts for the slots that a trigger brought.
     fn due(&mut self, groups: &HashMap<GroupId, Vec<Arc<Target>>>, due: &Due) {
+        let wipes = due.slot.and_then(|slot| self.allowance(slot));
         for target in groups.get(&due.group).into_iter().flatten() {
             if let Some(run) = due.missed {
-                let occasion = Occasion { slot: Some(run.first), next: due.slot.or(due.next) };
-                self.unswept(target, occasion, Outcome::Missed(run));
+                let occasion = Occasion { slot: Some(run.first), next: due.slot.or(due.next), wipes: None };
+                self.unswept(target, &occasion, Outcome::Missed(run));
             }
             let Some(slot) = due.slot else { continue };
-            let occasion = Occasion { slot: Some(slot), next: due.next };
+            let occasion = Occasion { slot: Some(slot), next: due.next, wipes: wipes.clone() };
             if !target.enabled {
-                self.unswept(target, occasion, Outcome::Paused);
+                self.unswept(target, &occasion, Outcome::Paused);
                 continue;
             }
             let wait = Duration::try_from(target.start_of(slot).duration_since(self.clock.now()))
@@ -186,17 +195,27 @@ impl<C: Connect> Dispatcher<C> {
         }
     }
 
+    /// The allowance of the tick at `slot`.
+    fn allowance(&mut self, slot: Timestamp) -> Option<Arc<Wipes>> {
+        let allowed = self.max_wipes?;
+        let (of, wipes) = self.tick.get_or_insert_with(|| (slot, Arc::new(Wipes::new(allowed))));
+        if *of != slot {
+            (*of, *wipes) = (slot, Arc::new(Wipes::new(allowed)));
+        }
+        Some(Arc::clone(wipes))
+    }
+
     /// Starts every sweep whose instant has come.
     fn start_due(&mut self) {
         let now = Instant::now();
         while self.upcoming.peek().is_some_and(|Reverse(upcoming)| upcoming.at <= now) {
             let Some(Reverse(upcoming)) = self.upcoming.pop() else { return };
-            self.start(&upcoming.target, upcoming.occasion);
+            self.start(&upcoming.target, &upcoming.occasion);
         }
     }
 
     /// Starts the sweep of one portal, for the first of its `Dump` values.
-    fn start(&mut self, target: &Arc<Target>, occasion: Occasion) {
+    fn start(&mut self, target: &Arc<Target>, occasion: &Occasion) {
         if !self.busy.insert(target.portal.clone()) {
             self.unswept(target, occasion, Outcome::Skipped(SkipReason::Overlap));
             return;
@@ -210,8 +229,11 @@ impl<C: Connect> Dispatcher<C> {
             slot: occasion.slot,
             trigger: occasion.trigger(),
             dump,
+            method: target.method,
+            keep: target.keep,
             verify: target.verify,
             retry: target.retry,
+            wipes: occasion.wipes.clone(),
             end: Instant::now() + target.time_for_sweep(now, occasion.next),
             began: now,
             next_slot: occasion.next,
@@ -221,11 +243,9 @@ impl<C: Connect> Dispatcher<C> {
 
     fn spawn(&mut self, job: Job, target: &Arc<Target>, rest: &'static [Dump]) {
         let gate = self.gates.of(&target.server);
-        let (connect, waits, stop) = (Arc::clone(&self.connect), Arc::clone(&self.waits), self.stop.clone());
+        let (work, waits, stop) = (Arc::clone(&self.work), Arc::clone(&self.waits), self.stop.clone());
         let swept = job.clone();
-        let task = self
-            .running
-            .spawn(async move { sweep(&swept, connect.as_ref(), &gate, waits.as_ref(), &stop).await });
+        let task = self.running.spawn(async move { work.work(&swept, &gate, &waits, &stop).await });
         let running = Running { job, began: Instant::now(), target: Arc::clone(target), rest };
         self.by_task.insert(task.id(), running);
     }
@@ -252,7 +272,7 @@ impl<C: Connect> Dispatcher<C> {
     }
 
     /// Records a slot that came to no sweep.
-    fn unswept(&mut self, target: &Target, occasion: Occasion, outcome: Outcome) {
+    fn unswept(&mut self, target: &Target, occasion: &Occasion, outcome: Outcome) {
         self.record(&SweepReport {
             sweep_id: SweepId::random(),
             portal: target.portal.clone(),
@@ -260,11 +280,14 @@ impl<C: Connect> Dispatcher<C> {
             slot: occasion.slot,
             trigger: occasion.trigger(),
             dump: target.dump,
-            method: Method::Bulk,
+            method: target.method,
             outcome,
             note: None,
             attempts: 0,
             counts: Counts::default(),
+            removed: Vec::new(),
+            left: Vec::new(),
+            plan: Vec::new(),
             verified: false,
             duration: Duration::ZERO,
             next_slot: occasion.next,
@@ -272,6 +295,12 @@ impl<C: Connect> Dispatcher<C> {
     }
 
     fn record(&mut self, report: &SweepReport) {
+        for removed in &report.removed {
+            BackupRemoved { report, removed }.emit();
+        }
+        for backup in &report.left {
+            BackupLeft { report, backup }.emit();
+        }
         SweepFinished(report).emit();
         (self.on_report)(report);
     }
@@ -290,7 +319,7 @@ fn group(targets: Vec<Target>) -> HashMap<GroupId, Vec<Arc<Target>>> {
 }
 
 impl Occasion {
-    fn trigger(self) -> Trigger {
+    fn trigger(&self) -> Trigger {
         if self.slot.is_some() { Trigger::Schedule } else { Trigger::Manual }
     }
 }

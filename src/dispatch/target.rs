@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::cron::Timetable;
-use crate::domain::{DumpSetting, PortalName, RetryPolicy, ScheduleLabel, ServerName};
+use crate::domain::{DumpSetting, Keep, Method, PortalName, RetryPolicy, ScheduleLabel, ServerName};
 use crate::schedule::GroupId;
 
 /// A portal, when it is due, and how it is swept.
@@ -23,6 +23,10 @@ pub struct Target {
     pub offset: Duration,
     /// Which backups go.
     pub dump: DumpSetting,
+    /// How they go.
+    pub method: Method,
+    /// What is to be kept; `None`: nothing.
+    pub keep: Option<Keep>,
     /// Whether the list is read again after a deletion.
     pub verify: bool,
     /// `false`: its slots are recorded `paused`.

@@ -18,4 +18,4 @@ pub use portal::{
     Authorization, Backup, BackupId, Dump, DumpSetting, Keep, PortalUrl, PortalUrlError, RetryPolicy,
     StorageKind,
 };
-pub use report::{Counts, Method, Record, SweepId, SweepReport, Trigger};
+pub use report::{Counts, Method, Record, Removed, SweepId, SweepReport, Trigger};

@@ -21,6 +21,8 @@ pub enum Outcome {
     Missed(MissedRun),
     /// The portal was disabled at its slot.
     Paused,
+    /// A dry run: nothing was sent that could delete.
+    Planned,
 }
 
 impl Outcome {
@@ -34,6 +36,7 @@ impl Outcome {
             Self::Skipped(_) => "skipped",
             Self::Missed(_) => "missed",
             Self::Paused => "paused",
+            Self::Planned => "planned",
         }
     }
 
@@ -52,6 +55,8 @@ pub enum SkipReason {
     Busy,
     /// docsweep was stopped.
     Shutdown,
+    /// More portals than `max_wipes` allows would have been left without any backup.
+    WipeLimit,
     /// The sweep's time was over before its first request could be sent.
     NoTime,
 }
@@ -64,6 +69,7 @@ impl SkipReason {
             Self::Busy => "busy",
             Self::Shutdown => "shutdown",
             Self::NoTime => "no_time",
+            Self::WipeLimit => "wipe_limit",
         }
     }
 
@@ -76,6 +82,10 @@ impl SkipReason {
             ),
             Self::Busy => Some(super::FailureClass::Busy.advice()),
             Self::Shutdown => None,
+            Self::WipeLimit => Some(
+                "Look whether the portal was meant to lose its last backup: if so, raise `max_wipes` or sweep it by \
+                 hand; if not, give it a `keep`.",
+            ),
             Self::NoTime => Some(
                 "Raise `concurrency` or `per_server`, or spread the schedule with `splay`: other sweeps took all the \
                  time there was.",

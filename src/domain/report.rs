@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::{DumpSetting, Outcome, PortalName, ScheduleLabel};
+use super::{Backup, DumpSetting, Outcome, PortalName, ScheduleLabel, Verdict};
 
 /// A sweep's identity: a UUID of version 7, so that ids sort by time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
@@ -106,12 +106,29 @@ pub struct SweepReport {
     pub attempts: u32,
     /// What was seen of the backups.
     pub counts: Counts,
+    /// What was removed, oldest first.
+    pub removed: Vec<Removed>,
+    /// What was to go and is still listed.
+    pub left: Vec<Backup>,
+    /// A dry run's decision about each backup, newest first.
+    pub plan: Vec<Verdict>,
     /// Whether the list was read after the deletion and agreed with the outcome.
     pub verified: bool,
     /// From the sweep's start to its end, waits included.
     pub duration: Duration,
     /// The portal's next slot after the sweep began.
     pub next_slot: Option<Timestamp>,
+}
+
+/// A backup that was removed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Removed {
+    /// The backup.
+    #[serde(flatten)]
+    pub backup: Backup,
+    /// The error that its deletion ended in although it is not listed any more: its file may have been left behind.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub doubt: Option<String>,
 }
 
 /// The flat form of a [`SweepReport`]: the field names of design.md §8, the same in text, JSON and on stdout.
@@ -180,7 +197,7 @@ impl SweepReport {
             }
             Outcome::Missed(run) => missed = Some(run),
             Outcome::Partial => advice = Some(PARTIAL_ADVICE),
-            Outcome::Deleted | Outcome::NothingToDelete | Outcome::Paused => {}
+            Outcome::Deleted | Outcome::NothingToDelete | Outcome::Paused | Outcome::Planned => {}
         }
         Record {
             portal: self.portal.as_str(),

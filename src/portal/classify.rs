@@ -84,6 +84,9 @@ fn refusal(call: Call, dump: Dump, status: u16, answer: &Answer) -> PortalError 
         402 => answer.fail(FailureClass::Unpaid, call, "payment is required"),
         403 => forbidden(call, dump, answer),
         404 if answer.is_problem() => answer.fail(FailureClass::Suspended, call, "the portal is deactivated"),
+        404 if call == Call::DeleteBackup && answer.error().is_some() => {
+            answer.fail(FailureClass::BadResponse, call, &describe(answer.error().as_ref()))
+        }
         404 | 405 => PortalError {
             not_served: true,
             ..answer.fail(FailureClass::NotAPortal, call, "this call is not served here")
@@ -177,13 +180,11 @@ pub(super) fn transport(call: Call, error: &reqwest::Error) -> PortalError {
         return fail(FailureClass::Internal, "the request cannot be made");
     }
     let what = if error.is_timeout() { "no whole answer in time" } else { "the connection was lost" };
-    if call.deletes() {
-        fail(FailureClass::OutcomeUnknown, what)
-    } else {
-        fail(FailureClass::ServerError, what)
-    }
+    let class = if call.deletes() { FailureClass::OutcomeUnknown } else { FailureClass::ServerError };
+    fail(class, what)
 }
 
+/// Whether a TLS error is in the chain.
 fn tls_error(error: &reqwest::Error) -> bool {
     causes_of(error).any(<dyn std::error::Error>::is::<rustls::Error>)
 }

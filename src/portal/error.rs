@@ -19,22 +19,25 @@ pub enum Call {
     History,
     /// The deletion of all of them.
     DeleteHistory,
+    /// The deletion of one of them.
+    DeleteBackup,
 }
 
 impl Call {
     /// Whether the call can delete.
     pub fn deletes(self) -> bool {
-        matches!(self, Self::DeleteHistory)
+        matches!(self, Self::DeleteHistory | Self::DeleteBackup)
     }
 
     /// The call's path. `deletebackupschedule` differs by a few letters and stops all future backups: these are
-    /// constants, and nothing is ever added to them but the `Dump` parameter.
+    /// constants, and nothing is ever added to them but the `Dump` parameter or, to the last one, a checked GUID.
     pub fn path(self) -> &'static str {
         match self {
             Self::RestoreProgress => "/api/2.0/backup/getrestoreprogress",
             Self::Version => "/api/2.0/settings/version/build",
             Self::History => "/api/2.0/backup/getbackuphistory",
             Self::DeleteHistory => "/api/2.0/backup/deletebackuphistory",
+            Self::DeleteBackup => "/api/2.0/backup/deletebackup",
         }
     }
 }
@@ -75,6 +78,16 @@ impl PortalError {
     /// The failure as it is recorded.
     pub fn failure(&self) -> Failure {
         Failure { class: self.class, http_status: self.http_status, detail: self.detail.clone() }
+    }
+
+    /// Whether the failure of one backup's deletion is about that backup alone, and says nothing of the next one: a
+    /// storage that fails, an account that was disconnected, a record that is gone (docspace-api.md §2.4).
+    pub fn concerns_one_backup(&self) -> bool {
+        match self.class {
+            FailureClass::ServerError => self.http_status == Some(500),
+            FailureClass::BadResponse => matches!(self.http_status, Some(400 | 404)),
+            _ => false,
+        }
     }
 
     /// Whether the call certainly did nothing: it was not sent, or was refused. A server that failed, and a 200 that

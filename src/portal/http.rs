@@ -15,13 +15,14 @@ use reqwest::{Client, Method, Response};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use url::Url;
+use uuid::Uuid;
 
 use super::classify::{self, Answer};
 use super::error::quote;
 use super::wire::{self, ServerVersion, Wrapper};
-use super::{Call, Connect, DeletePortal, PortalError, ReadPortal, TlsProfiles};
+use super::{Call, Connect, DeletePortal, Look, PortalError, ReadPortal, TlsProfiles};
 use crate::clock::Clock;
-use crate::domain::{Authorization, Backup, Dump, FailureClass, PortalName, PortalUrl};
+use crate::domain::{Authorization, Backup, BackupId, Dump, FailureClass, PortalName, PortalUrl};
 use crate::keys::{ApiKey, ApiKeySource};
 
 /// The most that is read of a body, after decompression: design.md §3.
@@ -60,12 +61,8 @@ impl HttpPortals {
     pub fn new(endpoints: HashMap<PortalName, Endpoint>, tls: TlsProfiles, clock: Arc<dyn Clock>) -> Self {
         Self { endpoints, tls: Arc::new(tls), clock }
     }
-}
 
-impl Connect for HttpPortals {
-    type Portal = HttpPortal;
-
-    async fn connect(&self, portal: &PortalName) -> Result<HttpPortal, PortalError> {
+    async fn reader(&self, portal: &PortalName) -> Result<HttpReader, PortalError> {
         let Some(endpoint) = self.endpoints.get(portal).cloned() else {
             return Err(PortalError::new(
                 FailureClass::Internal,
@@ -74,15 +71,45 @@ impl Connect for HttpPortals {
         };
         let (tls, clock) = (Arc::clone(&self.tls), Arc::clone(&self.clock));
         // Key and CA are files, and a file can hang as a network can.
-        match tokio::task::spawn_blocking(move || HttpPortal::new(&endpoint, &tls, clock)).await {
+        match tokio::task::spawn_blocking(move || HttpReader::new(&endpoint, &tls, clock)).await {
             Ok(made) => made,
             Err(error) => Err(PortalError::new(FailureClass::Internal, format!("no client: {error}"))),
         }
     }
 }
 
+impl Connect for HttpPortals {
+    type Portal = HttpPortal;
+
+    async fn connect(&self, portal: &PortalName) -> Result<HttpPortal, PortalError> {
+        self.reader(portal).await.map(HttpPortal)
+    }
+}
+
+/// All portals, over HTTP, for those who only look.
+pub struct HttpReaders(HttpPortals);
+
+impl HttpReaders {
+    /// The same portals, without the means to delete.
+    pub fn new(portals: HttpPortals) -> Self {
+        Self(portals)
+    }
+}
+
+impl Look for HttpReaders {
+    type Reader = HttpReader;
+
+    async fn look(&self, portal: &PortalName) -> Result<HttpReader, PortalError> {
+        self.0.reader(portal).await
+    }
+}
+
 /// One portal, over HTTP, for one attempt.
-pub struct HttpPortal {
+#[derive(Debug)]
+pub struct HttpPortal(HttpReader);
+
+/// One portal, over HTTP, for one attempt that only looks.
+pub struct HttpReader {
     client: Client,
     base: Url,
     api_key: bool,
@@ -91,13 +118,13 @@ pub struct HttpPortal {
     clock: Arc<dyn Clock>,
 }
 
-impl fmt::Debug for HttpPortal {
+impl fmt::Debug for HttpReader {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("HttpPortal").field("base", &self.base.as_str()).finish_non_exhaustive()
+        f.debug_struct("HttpReader").field("base", &self.base.as_str()).finish_non_exhaustive()
     }
 }
 
-impl HttpPortal {
+impl HttpReader {
     /// Reads key and CA, and makes the client; nothing is sent.
     fn new(endpoint: &Endpoint, tls: &TlsProfiles, clock: Arc<dyn Clock>) -> Result<Self, PortalError> {
         let key = endpoint
@@ -139,18 +166,38 @@ impl HttpPortal {
         self.secrets.iter().fold(text.to_owned(), |text, secret| secret.conceal(&text))
     }
 
-    async fn call<T: DeserializeOwned>(&self, call: Call, dump: Dump) -> Result<Wrapper<T>, PortalError> {
-        let conceal = |error: PortalError| PortalError { detail: self.conceal(&error.detail), ..error };
-        self.exchange(call, dump).await.map_err(conceal)
+    /// Looks. Nothing but GET comes out of here.
+    async fn get<T: DeserializeOwned>(&self, call: Call, dump: Dump) -> Result<Wrapper<T>, PortalError> {
+        self.send(Method::GET, call, self.url(call, dump), dump).await
     }
 
-    async fn exchange<T: DeserializeOwned>(&self, call: Call, dump: Dump) -> Result<Wrapper<T>, PortalError> {
+    fn url(&self, call: Call, dump: Dump) -> Url {
         let mut url = self.base.clone();
         url.set_path(call.path());
         if matches!(call, Call::History | Call::DeleteHistory) {
             url.query_pairs_mut().append_pair("Dump", dump.as_str());
         }
-        let method = if call.deletes() { Method::DELETE } else { Method::GET };
+        url
+    }
+
+    async fn send<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        call: Call,
+        url: Url,
+        dump: Dump,
+    ) -> Result<Wrapper<T>, PortalError> {
+        let conceal = |error: PortalError| PortalError { detail: self.conceal(&error.detail), ..error };
+        self.exchange(method, call, url, dump).await.map_err(conceal)
+    }
+
+    async fn exchange<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        call: Call,
+        url: Url,
+        dump: Dump,
+    ) -> Result<Wrapper<T>, PortalError> {
         let sent = self.client.request(method, url).send().await;
         let response = sent.map_err(|error| classify::transport(call, &error.without_url()))?;
         classify::read(call, dump, &self.answer(call, response).await?)
@@ -187,41 +234,84 @@ impl HttpPortal {
     }
 }
 
-impl ReadPortal for HttpPortal {
+impl ReadPortal for HttpReader {
     fn has_api_key(&self) -> bool {
         self.api_key
     }
 
     async fn restore_running(&self) -> Result<bool, PortalError> {
-        let wrapper: Wrapper = self.call(Call::RestoreProgress, Dump::Own).await?;
+        let wrapper: Wrapper = self.get(Call::RestoreProgress, Dump::Own).await?;
         wire::restore_running(wrapper.response.as_ref())
             .ok_or_else(|| bad(Call::RestoreProgress, "no progress of a restore in the answer"))
     }
 
     async fn server_version(&self) -> Result<ServerVersion, PortalError> {
-        let wrapper: Wrapper = self.call(Call::Version, Dump::Own).await?;
+        let wrapper: Wrapper = self.get(Call::Version, Dump::Own).await?;
         let text = wrapper.response.as_ref().and_then(|r| r.get("docSpace")).and_then(Value::as_str);
         text.and_then(|text| ServerVersion::parse(&self.conceal(text)))
             .ok_or_else(|| bad(Call::Version, "no version in the answer"))
     }
 
     async fn history(&self, dump: Dump) -> Result<Vec<Backup>, PortalError> {
-        let wrapper: Wrapper<wire::Backups> = self.call(Call::History, dump).await?;
+        let wrapper: Wrapper<wire::Backups> = self.get(Call::History, dump).await?;
         // A server with nothing to list answers an empty list; no list at all is no empty one.
-        wrapper.response.map(|list| list.0).ok_or_else(|| bad(Call::History, "no list in the answer"))
+        let mut list = wrapper.response.ok_or_else(|| bad(Call::History, "no list in the answer"))?.0;
+        for backup in &mut list {
+            backup.file_name = self.conceal(&quote(&backup.file_name));
+        }
+        Ok(list)
+    }
+}
+
+impl ReadPortal for HttpPortal {
+    fn has_api_key(&self) -> bool {
+        self.0.has_api_key()
+    }
+
+    async fn restore_running(&self) -> Result<bool, PortalError> {
+        self.0.restore_running().await
+    }
+
+    async fn server_version(&self) -> Result<ServerVersion, PortalError> {
+        self.0.server_version().await
+    }
+
+    async fn history(&self, dump: Dump) -> Result<Vec<Backup>, PortalError> {
+        self.0.history(dump).await
+    }
+}
+
+impl HttpPortal {
+    /// Deletes, and takes nothing but `true` for a yes.
+    async fn delete(&self, call: Call, url: Url, dump: Dump) -> Result<(), PortalError> {
+        match self.0.send(Method::DELETE, call, url, dump).await?.response {
+            Some(Value::Bool(true)) => Ok(()),
+            Some(other) => Err(bad(
+                call,
+                &format!("answered with {} in place of true", self.0.conceal(&quote(&other.to_string()))),
+            )),
+            None => Err(bad(call, "answered without a response in place of true")),
+        }
     }
 }
 
 impl DeletePortal for HttpPortal {
     async fn delete_history(&self, dump: Dump) -> Result<(), PortalError> {
-        match self.call(Call::DeleteHistory, dump).await?.response {
-            Some(Value::Bool(true)) => Ok(()),
-            Some(other) => Err(bad(
-                Call::DeleteHistory,
-                &format!("answered with {} in place of true", self.conceal(&quote(&other.to_string()))),
-            )),
-            None => Err(bad(Call::DeleteHistory, "answered without a response in place of true")),
-        }
+        let call = Call::DeleteHistory;
+        self.delete(call, self.0.url(call, dump), dump).await
+    }
+
+    async fn delete_backup(&self, id: &BackupId) -> Result<(), PortalError> {
+        let call = Call::DeleteBackup;
+        // An id is a portal's word, and a path is made of it: nothing but a GUID goes in.
+        let Ok(guid) = Uuid::try_parse(id.as_str()) else {
+            let detail =
+                format!("{call}: not sent: the id {} is no GUID", self.0.conceal(&quote(id.as_str())));
+            return Err(PortalError::new(FailureClass::BadResponse, detail));
+        };
+        let mut url = self.0.base.clone();
+        url.set_path(&format!("{}/{guid}", call.path()));
+        self.delete(call, url, Dump::Own).await
     }
 }
 

@@ -11,11 +11,11 @@ mod tls;
 mod wire;
 
 pub use error::{Call, PortalError};
-pub use http::{Endpoint, HttpPortal, HttpPortals};
+pub use http::{Endpoint, HttpPortal, HttpPortals, HttpReader, HttpReaders};
 pub use tls::TlsProfiles;
 pub use wire::ServerVersion;
 
-use crate::domain::{Backup, Dump, PortalName};
+use crate::domain::{Backup, BackupId, Dump, PortalName};
 
 /// A portal that can be looked at.
 pub trait ReadPortal: Send + Sync {
@@ -37,6 +37,42 @@ pub trait ReadPortal: Send + Sync {
 pub trait DeletePortal: ReadPortal {
     /// Deletes the whole history. `Ok` is what the server claimed, not what happened.
     fn delete_history(&self, dump: Dump) -> impl Future<Output = Result<(), PortalError>> + Send;
+
+    /// Deletes one backup. The server reports an error only here; repeated for a backup whose record is gone already,
+    /// it tries the file again (docspace-api.md §2.4).
+    fn delete_backup(&self, id: &BackupId) -> impl Future<Output = Result<(), PortalError>> + Send;
+}
+
+/// Makes a client that can only look, with the key as it is now.
+///
+/// What it makes has no deleting method, so a dry run that is written against it does not compile if it deletes:
+///
+/// ```compile_fail
+/// use docsweep::domain::Dump;
+/// use docsweep::portal::ReadPortal;
+///
+/// async fn dry_run<P: ReadPortal>(portal: &P) {
+///     let _ = portal.history(Dump::Own).await;
+///     let _ = portal.delete_history(Dump::Own).await;
+/// }
+/// ```
+///
+/// Without the last line it does:
+///
+/// ```
+/// use docsweep::domain::Dump;
+/// use docsweep::portal::ReadPortal;
+///
+/// async fn dry_run<P: ReadPortal>(portal: &P) {
+///     let _ = portal.history(Dump::Own).await;
+/// }
+/// ```
+pub trait Look: Send + Sync + 'static {
+    /// What it makes. Dropping it closes its connections.
+    type Reader: ReadPortal;
+
+    /// Reads the key and makes the client; nothing is sent yet.
+    fn look(&self, portal: &PortalName) -> impl Future<Output = Result<Self::Reader, PortalError>> + Send;
 }
 
 /// Makes a client for one attempt, with the key as it is now.

@@ -9,6 +9,7 @@ use std::fmt;
 use serde::de::{Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
+use uuid::Uuid;
 
 use crate::domain::{Backup, BackupId};
 
@@ -41,7 +42,7 @@ pub(super) struct WireError {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct WireBackup {
-    id: String,
+    id: Uuid,
     #[serde(default)]
     file_name: Option<String>,
     #[serde(default)]
@@ -163,7 +164,7 @@ impl<'de> Visitor<'de> for NumberVisitor {
 
 fn backup(wire: WireBackup) -> Backup {
     Backup {
-        id: BackupId::new(&wire.id),
+        id: BackupId::new(&wire.id.to_string()),
         file_name: wire.file_name.unwrap_or_default(),
         storage: wire.storage_type.0.map(Into::into),
         created_on: wire.created_on.as_deref().and_then(date),
@@ -203,6 +204,8 @@ mod tests {
         assert_eq!(date("yesterday"), None);
     }
 
+    const GUID: &str = "0d5c6ee4-3b3a-4e0a-8d7e-8f6b6f0c7f10";
+
     fn list(text: &str) -> Result<Vec<Backup>, serde_json::Error> {
         serde_json::from_str::<Backups>(text).map(|backups| backups.0)
     }
@@ -219,19 +222,20 @@ mod tests {
         ];
         for (text, kind) in kinds {
             let listed =
-                list(&format!(r#"[{{"id":"a","storageType":{text},"more":[1]}},{{"id":"b"}}]"#)).unwrap();
+                list(&format!(r#"[{{"id":"{GUID}","storageType":{text},"more":[1]}},{{"id":"{GUID}"}}]"#))
+                    .unwrap();
             assert_eq!(listed.len(), 2, "{text}");
             assert_eq!(listed[0].storage, kind.map(Into::into), "{text}");
             assert_eq!((listed[1].storage, listed[1].created_on), (None, None));
         }
-        for text in ["{}", "true", "[{}]", "[1]", r#"[{"id":1}]"#] {
+        for text in ["{}", "true", "[{}]", "[1]", r#"[{"id":1}]"#, r#"[{"id":"../x"}]"#] {
             assert!(list(text).is_err(), "{text}");
         }
     }
 
     #[test]
     fn a_list_of_empty_records_has_its_bound() {
-        let records = |count: usize| format!("[{}]", vec![r#"{"id":""}"#; count].join(","));
+        let records = |count: usize| format!("[{}]", vec![format!(r#"{{"id":"{GUID}"}}"#); count].join(","));
         assert_eq!(list(&records(MAX_BACKUPS)).unwrap().len(), MAX_BACKUPS);
         let error = list(&records(MAX_BACKUPS + 1)).unwrap_err();
         assert!(error.to_string().starts_with("more than 500000 backups"), "{error}");

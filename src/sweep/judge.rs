@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::seen::{Deletion, Seen};
 use super::{Job, Trouble};
-use crate::domain::{Failure, FailureClass, Outcome, SkipReason, SweepReport};
+use crate::domain::{Counts, Failure, FailureClass, Method, Outcome, SkipReason, SweepReport, Verdict};
 use crate::retry::{Disposition, Ended};
 
 /// The waits that are not a matter of configuration. `Default` is the product's; tests and the demo shorten them.
@@ -26,11 +26,11 @@ pub struct Waits {
 impl Default for Waits {
     fn default() -> Self {
         Self {
-            rate_limited: Duration::from_secs(60),
-            outcome_unknown: Duration::from_secs(120),
+            rate_limited: Duration::from_mins(1),
+            outcome_unknown: Duration::from_mins(2),
             key_rejected: Duration::from_secs(30),
-            busy: Duration::from_secs(120),
-            retry_after: (Duration::from_secs(1), Duration::from_secs(3600)),
+            busy: Duration::from_mins(2),
+            retry_after: (Duration::from_secs(1), Duration::from_hours(1)),
         }
     }
 }
@@ -50,9 +50,14 @@ impl Waits {
 /// What trouble means for the next attempt (design.md §3).
 pub(super) fn disposition(trouble: &Trouble, seen: &Seen, waits: &Waits) -> Disposition {
     let error = match trouble {
-        Trouble::Remaining(_) => return Disposition::Backoff,
-        Trouble::TimeOver | Trouble::Stopped => return Disposition::GiveUp,
-        Trouble::Portal(error) => error,
+        Trouble::Remaining { again: true, .. } => return Disposition::Backoff,
+        Trouble::Remaining { again: false, .. }
+        | Trouble::WipeLimit
+        | Trouble::TimeOver
+        | Trouble::Stopped => {
+            return Disposition::GiveUp;
+        }
+        Trouble::Portal(error) | Trouble::Backups { error, .. } => error,
     };
     match error.class {
         FailureClass::Unreachable | FailureClass::KeyUnavailable => Disposition::Backoff,
@@ -62,7 +67,7 @@ pub(super) fn disposition(trouble: &Trouble, seen: &Seen, waits: &Waits) -> Disp
         },
         FailureClass::RateLimited => Disposition::AtLeast(waits.rate_limit(error.retry_after)),
         // Without a list nobody can find out, and nothing is deleted twice on a guess.
-        FailureClass::OutcomeUnknown if seen.no_list => Disposition::GiveUp,
+        FailureClass::OutcomeUnknown if seen.unserved.list => Disposition::GiveUp,
         FailureClass::OutcomeUnknown => Disposition::AtLeast(waits.outcome_unknown),
         FailureClass::Busy => Disposition::Patience(waits.busy),
         FailureClass::KeyRejected => Disposition::Once(waits.key_rejected),
@@ -81,40 +86,82 @@ pub(super) fn disposition(trouble: &Trouble, seen: &Seen, waits: &Waits) -> Disp
     }
 }
 
-/// The report of a sweep that has ended.
-pub(super) fn report(job: &Job, seen: &Seen, ended: &Result<(), (Trouble, Ended)>) -> SweepReport {
-    let touched = seen.deletion != Deletion::NotSent;
+/// The report of a sweep that has ended; `deletes` is whether it could delete at all.
+pub(super) fn report(
+    job: &Job,
+    seen: &Seen,
+    ended: &Result<(), (Trouble, Ended)>,
+    deletes: bool,
+) -> SweepReport {
     let outcome = match ended {
-        Ok(()) => success(seen),
-        Err((_, Ended::Stopped) | (Trouble::Stopped, _)) => Outcome::Skipped(SkipReason::Shutdown),
-        Err((Trouble::Remaining(_), _)) => Outcome::Partial,
-        Err((Trouble::TimeOver, _)) if seen.attempts == 0 => Outcome::Skipped(SkipReason::NoTime),
-        Err((Trouble::TimeOver, _)) => Outcome::Failed(time_over(seen)),
-        Err((Trouble::Portal(error), _)) if error.class == FailureClass::Busy && !touched => {
-            Outcome::Skipped(SkipReason::Busy)
-        }
-        Err((Trouble::Portal(error), _)) => Outcome::Failed(failure(seen, error.failure())),
+        Ok(()) if deletes => success(seen, job.method),
+        Ok(()) => Outcome::Planned,
+        Err((trouble, ended)) => trouble_outcome(seen, trouble, *ended),
     };
-    let verified = ended.is_ok() && seen.left == Some(0);
+    let done = matches!(outcome, Outcome::Deleted | Outcome::NothingToDelete);
+    let looked = seen.deletion == Deletion::Listed || outcome == Outcome::NothingToDelete;
     let note = note(seen, &outcome, ended.as_ref().err().map(|(trouble, _)| trouble));
-    SweepReport { attempts: seen.attempts, counts: seen.counts(), verified, note, ..job.report(outcome) }
+    let plan = if deletes { Vec::new() } else { seen.decision.clone().unwrap_or_default() };
+    SweepReport {
+        attempts: seen.attempts,
+        counts: if deletes { seen.counts() } else { planned(&plan) },
+        removed: seen.removed(),
+        left: seen.left.clone(),
+        plan,
+        verified: done && looked,
+        note,
+        ..job.report(outcome)
+    }
 }
 
-/// `nothing_to_delete` is what two lists showed; anything less was a deletion.
-fn success(seen: &Seen) -> Outcome {
-    let empty = seen.inventory.as_ref().is_some_and(Vec::is_empty);
-    if empty && seen.left == Some(0) { Outcome::NothingToDelete } else { Outcome::Deleted }
+fn trouble_outcome(seen: &Seen, trouble: &Trouble, ended: Ended) -> Outcome {
+    let listed = seen.deletion == Deletion::Listed;
+    match trouble {
+        _ if ended == Ended::Stopped => Outcome::Skipped(SkipReason::Shutdown),
+        Trouble::Stopped => Outcome::Skipped(SkipReason::Shutdown),
+        Trouble::WipeLimit => Outcome::Skipped(SkipReason::WipeLimit),
+        // The verification list tells a backup that is gone from one whose deletion really failed.
+        Trouble::Backups { .. } if listed && seen.left.is_empty() => Outcome::Deleted,
+        Trouble::Backups { .. } if listed => Outcome::Partial,
+        Trouble::Remaining { .. } => Outcome::Partial,
+        Trouble::TimeOver if seen.attempts == 0 => Outcome::Skipped(SkipReason::NoTime),
+        Trouble::TimeOver => Outcome::Failed(time_over(seen)),
+        Trouble::Portal(error) if error.class == FailureClass::Busy && seen.deletion == Deletion::NotSent => {
+            Outcome::Skipped(SkipReason::Busy)
+        }
+        Trouble::Portal(error) | Trouble::Backups { error, .. } => {
+            Outcome::Failed(failure(seen, error.failure()))
+        }
+    }
+}
+
+/// `nothing_to_delete` is what the lists showed: `bulk` deletes all the same, and looks again; `each` has nothing to
+/// send.
+fn success(seen: &Seen, method: Method) -> Outcome {
+    let nothing = seen.decision.is_some() && seen.condemned().next().is_none();
+    let looked = method == Method::Each || seen.deletion == Deletion::Listed;
+    if nothing && looked { Outcome::NothingToDelete } else { Outcome::Deleted }
+}
+
+/// The numbers of a plan.
+fn planned(plan: &[Verdict]) -> Counts {
+    let kept = plan.iter().filter(|verdict| !verdict.reason.goes()).count();
+    Counts { found: Some(plan.len() as u64), deleted: Some(0), kept: Some(kept as u64), remaining: None }
 }
 
 /// The failure of the last attempt; but where the fate of a deletion is not known, and nobody has looked since, that is
 /// what is recorded.
 fn failure(seen: &Seen, last: Failure) -> Failure {
     match seen.deletion {
-        Deletion::Unknown if last.class != FailureClass::OutcomeUnknown && seen.left.is_none() => Failure {
-            class: FailureClass::OutcomeUnknown,
-            detail: format!("a deletion's answer was lost, and the list was not read since: {}", last.detail),
-            ..last
-        },
+        Deletion::Unknown { attempt }
+            if attempt < seen.attempts && last.class != FailureClass::OutcomeUnknown =>
+        {
+            let detail = format!(
+                "the fate of a deletion is not known, and the list was not read since: {}",
+                last.detail
+            );
+            Failure { class: FailureClass::OutcomeUnknown, detail, ..last }
+        }
         _ => last,
     }
 }
@@ -122,11 +169,11 @@ fn failure(seen: &Seen, last: Failure) -> Failure {
 /// The sweep's time ended in the middle of an attempt, or before the next one.
 fn time_over(seen: &Seen) -> Failure {
     let (class, detail) = match seen.deletion {
-        Deletion::NotSent | Deletion::Unclear => match &seen.last_failure {
+        Deletion::NotSent | Deletion::Unclear | Deletion::Listed => match &seen.last_failure {
             Some(last) => return last.clone(),
             None => (FailureClass::ServerError, "no answer before the sweep's time was over"),
         },
-        Deletion::InFlight | Deletion::Unknown => {
+        Deletion::InFlight | Deletion::Unknown { .. } => {
             (FailureClass::OutcomeUnknown, "the sweep's time was over before the deletion was answered")
         }
         Deletion::Answered => (
@@ -141,11 +188,15 @@ fn time_over(seen: &Seen) -> Failure {
 fn note(seen: &Seen, outcome: &Outcome, trouble: Option<&Trouble>) -> Option<String> {
     let deletion = match seen.deletion {
         Deletion::NotSent => None,
+        Deletion::InFlight | Deletion::Unknown { .. } => {
+            Some("a deletion was sent, and its answer was not seen")
+        }
         Deletion::Unclear => Some("a deletion was sent, and its answer does not tell whether it was done"),
-        Deletion::InFlight | Deletion::Unknown => Some("a deletion was sent, and its answer was not seen"),
-        Deletion::Answered => Some("the deletion was answered with true"),
+        Deletion::Answered => Some("a deletion was answered with true, and nobody looked since"),
+        Deletion::Listed => Some("a deletion was sent, and the list was read since"),
     };
     match (outcome, trouble) {
+        (Outcome::Deleted, _) => doubts(seen),
         (Outcome::Skipped(_), Some(Trouble::Stopped | Trouble::TimeOver)) => deletion.map(str::to_owned),
         (Outcome::Skipped(_) | Outcome::Partial, Some(trouble)) => Some(match deletion {
             Some(deletion) => format!("{}; {deletion}", trouble.detail()),
@@ -156,4 +207,15 @@ fn note(seen: &Seen, outcome: &Outcome, trouble: Option<&Trouble>) -> Option<Str
         }
         _ => None,
     }
+}
+
+/// Backups that are not listed any more although their deletion ended in an error: the server takes the record away
+/// first, and the file after it.
+fn doubts(seen: &Seen) -> Option<String> {
+    let (count, error) = (seen.doubts.len(), seen.doubts.values().next()?);
+    Some(format!(
+        "{count} of the backups are gone from the list although their deletion ended in an error, so that files may \
+         have been left behind: {}",
+        error.detail
+    ))
 }

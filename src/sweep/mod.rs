@@ -1,29 +1,34 @@
-//! One sweep: preflight, inventory, delete, verify, for one portal and one `Dump` value (design.md §2).
+//! One sweep: preflight, inventory, decide, delete, verify, for one portal and one `Dump` value (design.md §2).
 //!
 //! A deletion that the server answered with true is no success yet: while `verify` is on, the list is read again. A
 //! deletion whose answer was lost is never repeated before the list was read. What is observed is kept in `Seen`,
 //! outside the attempts, so that an attempt which is cut in the middle still leaves a true record.
 //!
-//! It knows no schedule, no permit and no HTTP: those are the [`Admission`] and the [`Connect`] that it is given.
+//! [`Sweeping`] deletes; [`Planning`] goes the same way up to the decision, with clients that have no deleting method.
+//! Neither knows a schedule, a permit or HTTP: those are the [`Admission`] and the clients that they are given.
 
 mod attempt;
+mod delete;
 mod judge;
+mod look;
 pub mod retention;
 mod seen;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::time::Instant;
 
 use crate::domain::{
-    Dump, DumpSetting, FailureClass, Method, PortalName, RetryPolicy, ScheduleLabel, SweepId, SweepReport,
-    Trigger,
+    Counts, Dump, DumpSetting, FailureClass, Keep, Method, Outcome, PortalName, RetryPolicy, ScheduleLabel,
+    SweepId, SweepReport, Trigger,
 };
-use crate::portal::{Connect, PortalError};
+use crate::portal::{Connect, Look, PortalError};
 use crate::retry::{Stop, retry};
 
-use attempt::Attempts;
+use attempt::{Attempts, Kind};
 pub use judge::Waits;
 
 /// Lets sweeps through, a bounded number at a time.
@@ -36,6 +41,31 @@ pub trait Admission: Send + Sync + 'static {
 
     /// Nobody else enters for this long: the server said so.
     fn pause(&self, pause: Duration);
+}
+
+/// What is done for a portal that is due.
+pub trait Work: Send + Sync + 'static {
+    /// Does it for one portal and one `Dump` value, and says what was observed. Nothing that a portal does is an error.
+    fn work<A: Admission>(
+        &self,
+        job: &Job,
+        admission: &A,
+        waits: &Waits,
+        stop: &Stop,
+    ) -> impl Future<Output = SweepReport> + Send;
+}
+
+/// Deletes what the decision condemns.
+#[derive(Debug)]
+pub struct Sweeping<C>(pub C);
+
+/// Says what would be deleted. It holds clients that cannot.
+#[derive(Debug)]
+pub struct Planning<L> {
+    /// Makes the clients.
+    pub look: L,
+    /// The instant that ages are measured at; `None`: the sweep's beginning.
+    pub at: Option<Timestamp>,
 }
 
 /// What is to be swept.
@@ -53,10 +83,16 @@ pub struct Job {
     pub trigger: Trigger,
     /// Which set of backups.
     pub dump: Dump,
+    /// How backups are deleted.
+    pub method: Method,
+    /// What is to be kept; `None`: nothing.
+    pub keep: Option<Keep>,
     /// Whether the list is read again after the deletion.
     pub verify: bool,
     /// How often to try.
     pub retry: RetryPolicy,
+    /// How many portals of this tick may still be left without any backup; `None`: all of them.
+    pub wipes: Option<Arc<Wipes>>,
     /// When the sweep has to be over.
     pub end: Instant,
     /// The wall clock at the sweep's start.
@@ -65,9 +101,26 @@ pub struct Job {
     pub next_slot: Option<Timestamp>,
 }
 
+/// How many portals may still be left without any backup in one tick.
+#[derive(Debug)]
+pub struct Wipes(AtomicU32);
+
+impl Wipes {
+    /// A tick's allowance.
+    pub fn new(allowed: u32) -> Self {
+        Self(AtomicU32::new(allowed))
+    }
+
+    /// Takes one, if one is left.
+    fn take(&self) -> bool {
+        let less = |left: u32| left.checked_sub(1);
+        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_ok()
+    }
+}
+
 impl Job {
     /// A report of this job with everything that is not yet known left empty.
-    pub fn report(&self, outcome: crate::domain::Outcome) -> SweepReport {
+    pub fn report(&self, outcome: Outcome) -> SweepReport {
         SweepReport {
             sweep_id: self.sweep_id,
             portal: self.portal.clone(),
@@ -75,11 +128,14 @@ impl Job {
             slot: self.slot,
             trigger: self.trigger,
             dump: DumpSetting::from(self.dump),
-            method: Method::Bulk,
+            method: self.method,
             outcome,
             note: None,
             attempts: 0,
-            counts: crate::domain::Counts::default(),
+            counts: Counts::default(),
+            removed: Vec::new(),
+            left: Vec::new(),
+            plan: Vec::new(),
             verified: false,
             duration: Duration::ZERO,
             next_slot: self.next_slot,
@@ -87,19 +143,30 @@ impl Job {
     }
 }
 
-/// Sweeps one portal, and says what was observed. Nothing that a portal does is an error here.
-pub async fn sweep<C: Connect, A: Admission>(
+impl<C: Connect> Work for Sweeping<C> {
+    async fn work<A: Admission>(&self, job: &Job, admission: &A, waits: &Waits, stop: &Stop) -> SweepReport {
+        drive(self, job, admission, waits, stop).await
+    }
+}
+
+impl<L: Look> Work for Planning<L> {
+    async fn work<A: Admission>(&self, job: &Job, admission: &A, waits: &Waits, stop: &Stop) -> SweepReport {
+        drive(self, job, admission, waits, stop).await
+    }
+}
+
+async fn drive<K: Kind, A: Admission>(
+    kind: &K,
     job: &Job,
-    connect: &C,
     admission: &A,
     waits: &Waits,
     stop: &Stop,
 ) -> SweepReport {
     let began = Instant::now();
     let mut rng = fastrand::Rng::new();
-    let mut attempts = Attempts::new(job, connect, admission, waits, stop);
+    let mut attempts = Attempts::new(kind, job, admission, waits, stop);
     let ended = retry(&mut attempts, &job.retry, job.end, &stop.soft, &mut rng).await;
-    SweepReport { duration: began.elapsed(), ..judge::report(job, &attempts.into_seen(), &ended) }
+    SweepReport { duration: began.elapsed(), ..judge::report(job, &attempts.into_seen(), &ended, K::DELETES) }
 }
 
 /// Why an attempt came to no end.
@@ -107,8 +174,22 @@ pub async fn sweep<C: Connect, A: Admission>(
 enum Trouble {
     /// The portal failed.
     Portal(PortalError),
-    /// This much of what was to go is still listed.
-    Remaining(u64),
+    /// The deletion of single backups failed; the portal itself is well.
+    Backups {
+        /// How many.
+        count: usize,
+        /// One of the failures.
+        error: PortalError,
+    },
+    /// Something that was to go is still listed.
+    Remaining {
+        /// How much of it.
+        left: usize,
+        /// Whether another deletion can help: the server may have refused for good.
+        again: bool,
+    },
+    /// The tick's allowance of portals without any backup is used up.
+    WipeLimit,
     /// The sweep's time was over: before a permit was to be had, or in the middle.
     TimeOver,
     /// docsweep stops: before a permit was to be had, or at once.
@@ -119,8 +200,9 @@ impl Trouble {
     /// The kind of trouble in records.
     fn as_str(&self) -> &'static str {
         match self {
-            Self::Portal(error) => error.class.as_str(),
-            Self::Remaining(_) => "partial",
+            Self::Portal(error) | Self::Backups { error, .. } => error.class.as_str(),
+            Self::Remaining { .. } => "partial",
+            Self::WipeLimit => "wipe_limit",
             Self::TimeOver => "time_over",
             Self::Stopped => "stopped",
         }
@@ -129,7 +211,14 @@ impl Trouble {
     fn detail(&self) -> String {
         match self {
             Self::Portal(error) => error.detail.clone(),
-            Self::Remaining(left) => format!("{left} of the backups that were to go are still listed"),
+            Self::Backups { count: 1, error } => format!("one backup could not be deleted: {}", error.detail),
+            Self::Backups { count, error } => {
+                format!("{count} backups could not be deleted, one of them: {}", error.detail)
+            }
+            Self::Remaining { left, .. } => format!("{left} of the backups that were to go are still listed"),
+            Self::WipeLimit => {
+                "`max_wipes` portals were already left without any backup in this tick".to_owned()
+            }
             Self::TimeOver => "the sweep's time was over".to_owned(),
             Self::Stopped => "docsweep was stopped".to_owned(),
         }

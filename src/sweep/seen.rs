@@ -1,25 +1,40 @@
 //! What a sweep has observed so far.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use jiff::Timestamp;
 
-use crate::domain::{Backup, BackupId, Counts, Failure};
+use crate::domain::{Backup, BackupId, Counts, Failure, Removed, Verdict};
+use crate::portal::PortalError;
 
 /// How far the deletion has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum Deletion {
-    /// No deletion was sent, or the server refused each one with an answer.
+    /// No deletion was sent, or the server refused each one.
     #[default]
     NotSent,
-    /// One was sent, and its answer does not tell whether the server did the work.
-    Unclear,
     /// One is on its way.
     InFlight,
     /// One was sent, and its answer was lost.
-    Unknown,
+    Unknown {
+        /// The attempt that sent it.
+        attempt: u32,
+    },
+    /// One was answered, but not in a way that tells whether it was done.
+    Unclear,
     /// The server answered true.
     Answered,
+    /// The list was read since the last one.
+    Listed,
+}
+
+/// The calls that a portal does not serve, as behind a gateway that filters.
+#[derive(Debug, Default)]
+pub(super) struct Unserved {
+    /// The list.
+    pub(super) list: bool,
+    /// The preflight; that was said.
+    pub(super) preflight: bool,
 }
 
 /// The observations of one sweep, over all its attempts.
@@ -27,44 +42,86 @@ pub(super) enum Deletion {
 pub(super) struct Seen {
     /// Attempts that were begun.
     pub(super) attempts: u32,
-    /// The first list that could be read: what is to go.
-    pub(super) inventory: Option<Vec<Backup>>,
-    /// The portal does not serve the list at all.
-    pub(super) no_list: bool,
-    /// The portal does not serve the preflight at all, and that was said.
-    pub(super) no_preflight: bool,
+    /// What was decided about the first list that could be read; `None` while there was none.
+    pub(super) decision: Option<Vec<Verdict>>,
+    /// What the portal does not serve at all.
+    pub(super) unserved: Unserved,
     /// The server's version was looked at, where it matters.
     pub(super) version_checked: bool,
+    /// The tick's allowance was asked, where it matters.
+    pub(super) wipe_granted: bool,
     /// How far the deletion has come.
     pub(super) deletion: Deletion,
-    /// How many backups that were to go are listed since the last deletion; `None` if nobody has looked since.
-    pub(super) left: Option<u64>,
+    /// What was to go and was listed when the list was last read after a deletion.
+    pub(super) left: Vec<Backup>,
+    /// `each`: what is still to be sent, oldest first.
+    pub(super) pending: Vec<Backup>,
+    /// `each`: what the server said it deleted.
+    pub(super) answered: HashSet<BackupId>,
+    /// `each`: deletions whose answer was lost since the list was last read.
+    pub(super) lost: HashSet<BackupId>,
+    /// `each`: backups whose deletion ended in an error, with the last one.
+    pub(super) doubts: BTreeMap<BackupId, PortalError>,
     /// The failure before the last wait.
     pub(super) last_failure: Option<Failure>,
 }
 
 impl Seen {
-    /// How many of the backups that were to go are in this list. Those that were made since the sweep began are
-    /// nobody's business; without an inventory their date tells.
-    pub(super) fn count_left(&self, listed: &[Backup], began: Timestamp) -> u64 {
-        let left = match &self.inventory {
-            Some(inventory) => {
-                let ids: HashSet<&BackupId> = inventory.iter().map(|backup| &backup.id).collect();
-                listed.iter().filter(|backup| ids.contains(&backup.id)).count()
-            }
-            None => listed.iter().filter(|backup| backup.created_on.is_none_or(|at| at <= began)).count(),
+    /// What is to go, newest first.
+    pub(super) fn condemned(&self) -> impl DoubleEndedIterator<Item = &Backup> {
+        let verdicts = self.decision.iter().flatten();
+        verdicts.filter(|verdict| verdict.reason.goes()).map(|verdict| &verdict.backup)
+    }
+
+    /// Whether the decision leaves the portal without any backup. Where there is no list, everything goes.
+    pub(super) fn wipes(&self) -> bool {
+        self.decision.as_ref().is_none_or(|verdicts| {
+            !verdicts.is_empty() && verdicts.iter().all(|verdict| verdict.reason.goes())
+        })
+    }
+
+    /// What of a list is meant to go. What was made since the decision is nobody's business; without a decision its
+    /// date tells.
+    pub(super) fn left_of(&self, listed: Vec<Backup>, began: Timestamp) -> Vec<Backup> {
+        let ids: HashSet<&BackupId> = self.condemned().map(|backup| &backup.id).collect();
+        let known = self.decision.is_some();
+        let meant = |backup: &Backup| {
+            if known { ids.contains(&backup.id) } else { backup.created_on.is_none_or(|at| at <= began) }
         };
-        left as u64
+        listed.into_iter().filter(meant).collect()
     }
 
     /// The numbers of the report. What was not observed stays unknown.
     pub(super) fn counts(&self) -> Counts {
-        let found = self.inventory.as_ref().map(|inventory| inventory.len() as u64);
-        let untouched = (self.deletion == Deletion::NotSent).then_some(0);
-        let deleted = match (found, self.left) {
-            (Some(found), Some(left)) => Some(found.saturating_sub(left)),
-            _ => untouched,
+        let number = |length: usize| length as u64;
+        let found = self.decision.as_ref().map(|verdicts| number(verdicts.len()));
+        let condemned = number(self.condemned().count());
+        let (deleted, remaining) = match self.deletion {
+            Deletion::NotSent => (Some(0), None),
+            Deletion::Listed => {
+                let left = number(self.left.len());
+                (found.map(|_| condemned.saturating_sub(left)), Some(left))
+            }
+            _ if !self.answered.is_empty() => (Some(number(self.answered.len())), None),
+            Deletion::InFlight | Deletion::Unknown { .. } | Deletion::Unclear | Deletion::Answered => {
+                (None, None)
+            }
         };
-        Counts { found, deleted, kept: found.map(|_| 0), remaining: self.left }
+        Counts { found, deleted, kept: found.map(|found| found.saturating_sub(condemned)), remaining }
+    }
+
+    /// The backups that were removed, oldest first: those that are no longer listed; where nobody could look, those of
+    /// which the server said so.
+    pub(super) fn removed(&self) -> Vec<Removed> {
+        let left: HashSet<&BackupId> = self.left.iter().map(|backup| &backup.id).collect();
+        let gone = |backup: &&Backup| match self.deletion {
+            Deletion::Listed => !left.contains(&backup.id),
+            _ => self.answered.contains(&backup.id),
+        };
+        let removed = |backup: &Backup| Removed {
+            backup: backup.clone(),
+            doubt: self.doubts.get(&backup.id).map(|error| error.detail.clone()),
+        };
+        self.condemned().rev().filter(gone).map(removed).collect()
     }
 }

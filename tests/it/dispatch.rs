@@ -8,13 +8,13 @@ use docsweep::clock::ManualClock;
 use docsweep::cron::{Cron, Timetable, Zone};
 use docsweep::dispatch::{Caps, Dispatcher, Target, splay_offset};
 use docsweep::domain::{
-    Dump, DumpSetting, FailureClass, MissedRun, Outcome, PortalName, RetryPolicy, ScheduleLabel, ServerName,
-    SkipReason, SweepReport, Trigger,
+    Dump, DumpSetting, FailureClass, Method, MissedRun, Outcome, PortalName, RetryPolicy, ScheduleLabel,
+    ServerName, SkipReason, SweepReport, Trigger,
 };
 use docsweep::portal::{Call, PortalError};
 use docsweep::retry::Stop;
 use docsweep::schedule::{Due, GroupId};
-use docsweep::sweep::Waits;
+use docsweep::sweep::{Sweeping, Waits};
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -39,7 +39,7 @@ impl House {
         Self {
             portals: FakePortals::default(),
             targets: Vec::new(),
-            caps: Caps { concurrency: 64, per_server: 4 },
+            caps: Caps { concurrency: 64, per_server: 4, max_wipes: None },
             stop: Stop::default(),
             clock: Arc::new(ManualClock::new(SLOT.parse().unwrap())),
         }
@@ -57,6 +57,8 @@ impl House {
             timetable: hourly(),
             offset: Duration::ZERO,
             dump: DumpSetting::Own,
+            method: Method::Bulk,
+            keep: None,
             verify: true,
             enabled: true,
             retry: RetryPolicy::default(),
@@ -64,13 +66,13 @@ impl House {
         (portal, self.targets.last_mut().unwrap())
     }
 
-    fn dispatcher(&self) -> (Dispatcher<FakePortals>, Reports) {
+    fn dispatcher(&self) -> (Dispatcher<Sweeping<FakePortals>>, Reports) {
         let reports = Reports::default();
         let sink = Arc::clone(&reports);
         let on_report = Box::new(move |report: &SweepReport| {
             sink.lock().unwrap().push((Instant::now(), report.clone()));
         });
-        let (portals, stop) = (Arc::new(self.portals.clone()), self.stop.clone());
+        let (portals, stop) = (Sweeping(self.portals.clone()), self.stop.clone());
         let clock = Arc::clone(&self.clock);
         (Dispatcher::new(portals, clock, Waits::default(), self.caps, stop, on_report), reports)
     }
@@ -151,7 +153,7 @@ async fn a_portal_that_hangs_delays_no_other() {
 #[tokio::test(start_paused = true)]
 async fn who_queues_for_a_slow_server_holds_nothing_that_others_need() {
     let mut house = House::new();
-    house.caps = Caps { concurrency: 2, per_server: 1 };
+    house.caps = Caps { concurrency: 2, per_server: 1, max_wipes: None };
     for n in 0..50 {
         let (portal, target) = house.add(&format!("slow-{n}"));
         portal.script(Call::History, 1, Act::Hang);
@@ -187,7 +189,7 @@ fn portal_calls(house: &House, name: &str, call: Call) -> usize {
 #[tokio::test(start_paused = true)]
 async fn no_permit_is_held_in_a_wait() {
     let mut house = House::new();
-    house.caps = Caps { concurrency: 1, per_server: 1 };
+    house.caps = Caps { concurrency: 1, per_server: 1, max_wipes: None };
     house.add("failing").0.script(
         Call::DeleteHistory,
         99,
@@ -202,7 +204,7 @@ async fn no_permit_is_held_in_a_wait() {
 #[tokio::test(start_paused = true)]
 async fn a_429_pauses_the_whole_server_and_no_other() {
     let mut house = House::new();
-    house.caps = Caps { concurrency: 1, per_server: 1 };
+    house.caps = Caps { concurrency: 1, per_server: 1, max_wipes: None };
     let limited = PortalError {
         retry_after: Some(Duration::from_secs(40)),
         ..error(FailureClass::RateLimited, Some(429))

@@ -14,6 +14,7 @@ mod daemon;
 mod dispatch;
 mod portal;
 mod readme;
+mod retention;
 mod schedule;
 mod secrets;
 mod support;

@@ -6,13 +6,13 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use docsweep::domain::{
-    Dump, FailureClass, Outcome, PortalName, RetryPolicy, ScheduleLabel, SkipReason, SweepId, SweepReport,
-    Trigger,
+    Dump, FailureClass, Method, Outcome, PortalName, RetryPolicy, ScheduleLabel, SkipReason, SweepId,
+    SweepReport, Trigger,
 };
 use docsweep::portal::Call::{DeleteHistory, History, RestoreProgress, Version};
 use docsweep::portal::PortalError;
 use docsweep::retry::Stop;
-use docsweep::sweep::{Admission, Job, Waits, sweep};
+use docsweep::sweep::{Admission, Job, Sweeping, Waits, Work as _};
 use tokio::time::Instant;
 
 use crate::support::fake::{Act, FakePortal, FakePortals, error, not_served};
@@ -51,6 +51,9 @@ impl Bench {
             slot: None,
             trigger: Trigger::Schedule,
             dump: Dump::Own,
+            method: Method::Bulk,
+            keep: None,
+            wipes: None,
             verify: true,
             retry: RetryPolicy::default(),
             end: Instant::now() + Duration::from_secs(3600),
@@ -61,7 +64,8 @@ impl Bench {
     }
 
     async fn sweep(&self) -> SweepReport {
-        sweep(&self.job, &self.portals, self.gate.as_ref(), &Waits::default(), &self.stop).await
+        let work = Sweeping(self.portals.clone());
+        work.work(&self.job, self.gate.as_ref(), &Waits::default(), &self.stop).await
     }
 }
 

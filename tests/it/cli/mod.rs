@@ -1,6 +1,7 @@
 //! The commands as a person meets them: what they print, and how they end.
 
 mod interrupt;
+mod plan;
 mod sweep;
 
 use std::fs;
@@ -88,7 +89,7 @@ fn snapshot(name: &str, text: &str) {
 
 #[test]
 fn help_says_what_there_is() {
-    for verb in ["", "run", "sweep", "check", "show-config", "example-config", "next"] {
+    for verb in ["", "run", "sweep", "plan", "check", "show-config", "example-config", "next"] {
         let arguments: Vec<&str> = [verb, "--help"].into_iter().filter(|word| !word.is_empty()).collect();
         let said = docsweep(&arguments);
         assert_eq!((said.code, said.stderr.as_str()), (0, ""));
@@ -249,7 +250,7 @@ fn show_config_hides_secrets_and_can_be_read_again() {
         assert!(said.stdout.contains("(hidden)"));
     }
     let kinds: Vec<_> = objects(&json.stdout).iter().map(|object| object["kind"].clone()).collect();
-    assert_eq!(kinds, ["daemon", "schedule", "portal", "portal", "portal"]);
+    assert_eq!(kinds, ["daemon", "safety", "schedule", "portal", "portal", "portal"]);
     let again = folder.path().join("again.toml");
     fs::write(&again, &shown.stdout).unwrap();
     fs::set_permissions(&again, fs::Permissions::from_mode(0o600)).unwrap();

@@ -228,7 +228,12 @@ async fn text_and_json_logs_have_the_same_fields() {
     let messages: Vec<&String> = names[0].keys().collect();
     assert_eq!(
         messages,
-        ["acme: attempt failed, will be tried again", "acme: sweep finished", "hooli: sweep finished"]
+        [
+            "acme: attempt failed, will be tried again",
+            "acme: backup removed",
+            "acme: sweep finished",
+            "hooli: sweep finished"
+        ]
     );
     assert!(names[0]["hooli: sweep finished"].contains("advice"));
 }

@@ -10,6 +10,7 @@ mod bodies;
 mod classes;
 mod deletion;
 mod dumps;
+mod each;
 mod garbage;
 mod keys;
 mod requests;

@@ -9,13 +9,13 @@ use std::time::Duration;
 use docspace_sim::{Builder, Key, Portal, Request, Route, Server, Tls};
 use docsweep::clock::{Clock, SystemClock};
 use docsweep::domain::{
-    Authorization, Dump, FailureClass, Outcome, PortalName, PortalUrl, RetryPolicy, ScheduleLabel,
+    Authorization, Dump, FailureClass, Method, Outcome, PortalName, PortalUrl, RetryPolicy, ScheduleLabel,
     SkipReason, SweepId, SweepReport, Trigger,
 };
 use docsweep::keys::{ApiKey, ApiKeySource};
 use docsweep::portal::{Endpoint, HttpPortals, TlsProfiles};
 use docsweep::retry::Stop;
-use docsweep::sweep::{Admission, Job, Waits, sweep};
+use docsweep::sweep::{Admission, Job, Sweeping, Waits, Work as _};
 use tempfile::TempDir;
 use tokio::time::{Instant, timeout};
 
@@ -128,9 +128,9 @@ impl Rig {
     }
 
     /// The adapter as it is configured now.
-    pub(crate) fn portals(&self) -> HttpPortals {
+    pub(crate) fn portals(&self) -> Sweeping<HttpPortals> {
         let endpoints = HashMap::from([(self.job.portal.clone(), self.endpoint.clone())]);
-        HttpPortals::new(endpoints, TlsProfiles::from_system(), Arc::clone(&self.clock))
+        Sweeping(HttpPortals::new(endpoints, TlsProfiles::from_system(), Arc::clone(&self.clock)))
     }
 
     pub(crate) async fn sweep(&self) -> SweepReport {
@@ -138,10 +138,10 @@ impl Rig {
     }
 
     /// Sweeps, waits until no connection is left, and checks what holds for every sweep.
-    pub(crate) async fn sweep_by(&self, portals: &HttpPortals) -> SweepReport {
+    pub(crate) async fn sweep_by(&self, portals: &Sweeping<HttpPortals>) -> SweepReport {
         let stop = Stop::default();
         let job = Job { end: Instant::now() + PATIENCE / 2, ..self.job.clone() };
-        let running = Box::pin(sweep(&job, portals, &self.gate, &self.waits, &stop));
+        let running = Box::pin(portals.work(&job, &self.gate, &self.waits, &stop));
         let report = timeout(PATIENCE, running).await.expect("a sweep ends");
         timeout(PATIENCE, self.server.wait_idle()).await.expect("a finished sweep leaves no connection");
         self.check_text(&report);
@@ -183,6 +183,9 @@ fn job() -> Job {
         slot: None,
         trigger: Trigger::Manual,
         dump: Dump::Own,
+        method: Method::Bulk,
+        keep: None,
+        wipes: None,
         verify: true,
         retry: RetryPolicy {
             max_attempts: NonZeroU32::new(3).unwrap(),

@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use docsweep::domain::{Backup, BackupId, Dump, FailureClass, PortalName};
-use docsweep::portal::{Call, Connect, DeletePortal, PortalError, ReadPortal, ServerVersion};
+use docsweep::portal::{Call, Connect, DeletePortal, Look, PortalError, ReadPortal, ServerVersion};
 use jiff::Timestamp;
 use tokio::time::Instant;
 
@@ -34,6 +35,19 @@ struct State {
     api_key: bool,
     version: Option<String>,
     running: u32,
+    sent: Vec<String>,
+    at_once: usize,
+    most_at_once: usize,
+    ids: Vec<IdRule>,
+}
+
+/// The deletion of one backup goes wrong.
+#[derive(Debug)]
+struct IdRule {
+    id: String,
+    times: u32,
+    work: bool,
+    error: PortalError,
 }
 
 /// One portal.
@@ -85,6 +99,30 @@ impl FakePortal {
         let state = self.0.lock().unwrap();
         let backups = state.backups.get(&(dump == Dump::ServerWide)).into_iter().flatten();
         backups.map(|backup| backup.id.as_str().to_owned()).collect()
+    }
+
+    /// The next `times` deletions of this backup end in `error`; `work` is whether the record goes all the same.
+    pub(crate) fn fail_id(&self, id: &str, times: u32, work: bool, error: PortalError) -> &Self {
+        self.0.lock().unwrap().ids.push(IdRule { id: id.to_owned(), times, work, error });
+        self
+    }
+
+    /// A backup that was made at an instant.
+    pub(crate) fn make_at(&self, dump: Dump, id: &str, at: &str) {
+        self.make(dump, id);
+        let mut state = self.0.lock().unwrap();
+        let made = state.backups.get_mut(&(dump == Dump::ServerWide)).unwrap().last_mut().unwrap();
+        made.created_on = Some(at.parse().unwrap());
+    }
+
+    /// The ids that were sent for deletion one by one, in their order.
+    pub(crate) fn sent(&self) -> Vec<String> {
+        self.0.lock().unwrap().sent.clone()
+    }
+
+    /// The most deletions of single backups at once.
+    pub(crate) fn most_at_once(&self) -> usize {
+        self.0.lock().unwrap().most_at_once
     }
 
     /// Every call so far.
@@ -174,6 +212,47 @@ impl DeletePortal for FakePortal {
             state.backups.remove(&(dump == Dump::ServerWide));
         };
         self.play(Call::DeleteHistory, dump, (), delete).await
+    }
+
+    async fn delete_backup(&self, id: &BackupId) -> Result<(), PortalError> {
+        {
+            let mut state = self.0.lock().unwrap();
+            state.sent.push(id.as_str().to_owned());
+            state.at_once += 1;
+            state.most_at_once = state.most_at_once.max(state.at_once);
+        }
+        tokio::time::sleep(PACE).await;
+        self.0.lock().unwrap().at_once -= 1;
+        let remove =
+            |state: &mut State| state.backups.values_mut().for_each(|all| all.retain(|b| b.id != *id));
+        let own = {
+            let mut state = self.0.lock().unwrap();
+            let rule = state.ids.iter_mut().find(|rule| rule.id == id.as_str() && rule.times > 0);
+            rule.map(|rule| {
+                rule.times -= 1;
+                (rule.work, rule.error.clone())
+            })
+        };
+        match own {
+            Some((work, error)) => {
+                if work {
+                    remove(&mut self.0.lock().unwrap());
+                }
+                Err(error)
+            }
+            None => self.play(Call::DeleteBackup, Dump::Own, (), remove).await,
+        }
+    }
+}
+
+/// How long a fake takes to delete one backup, in virtual time.
+const PACE: Duration = Duration::from_millis(100);
+
+impl Look for FakePortals {
+    type Reader = FakePortal;
+
+    async fn look(&self, portal: &PortalName) -> Result<FakePortal, PortalError> {
+        Ok(self.0[portal].clone())
     }
 }
 
