@@ -65,7 +65,7 @@ impl SweepFinished<'_> {
     /// Writes the record.
     pub fn emit(&self) {
         let record = self.0.record();
-        match level(&self.0.outcome) {
+        match level(self.0) {
             Level::Error => finished!(tracing::Level::ERROR, record),
             Level::Warn => finished!(tracing::Level::WARN, record),
             Level::Info => finished!(tracing::Level::INFO, record),
@@ -73,13 +73,19 @@ impl SweepFinished<'_> {
     }
 }
 
-fn level(outcome: &Outcome) -> Level {
-    match outcome {
+fn level(report: &SweepReport) -> Level {
+    match &report.outcome {
         Outcome::Failed(_) | Outcome::Partial => Level::Error,
         Outcome::Missed(_)
         | Outcome::Skipped(
-            SkipReason::Overlap | SkipReason::Busy | SkipReason::NoTime | SkipReason::WipeLimit,
+            SkipReason::Overlap
+            | SkipReason::Busy
+            | SkipReason::NoTime
+            | SkipReason::RateLimited
+            | SkipReason::WipeLimit,
         ) => Level::Warn,
+        // What was cut after it had sent a deletion leaves a question open.
+        Outcome::Skipped(SkipReason::Shutdown) if report.note.is_some() => Level::Warn,
         Outcome::Deleted
         | Outcome::NothingToDelete
         | Outcome::Paused

@@ -4,7 +4,9 @@
 //! needs no restart. An error names the place that was tried, never what was found there.
 
 use std::fmt;
+use std::fs::File;
 use std::io::Read as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -15,6 +17,9 @@ const MAX_KEY: u64 = 16 * 1024;
 
 /// How many of a key's characters in a row are too many to show.
 const TELLING: usize = 8;
+
+/// The permission bit that lets every user of the machine read a file.
+pub const OTHERS_READ: u32 = 0o004;
 
 /// A portal's key, or another text that a portal takes for one.
 #[derive(Clone)]
@@ -137,6 +142,12 @@ pub enum KeyError {
         /// What the system said.
         reason: std::io::Error,
     },
+    /// It is a folder, a pipe or a device, and reading one may never end.
+    #[error("the key file {} is no regular file", path.display())]
+    NoFile {
+        /// What was named.
+        path: PathBuf,
+    },
     /// The file's mode lets everybody read it.
     #[error("the key file {} can be read by every user of this machine (mode {mode:04o}): chmod o-rwx it", path.display())]
     Exposed {
@@ -173,7 +184,7 @@ impl ApiKeySource {
             Self::Credential(name) => {
                 let directory = std::env::var_os("CREDENTIALS_DIRECTORY")
                     .ok_or_else(|| KeyError::NoCredentials(name.clone()))?;
-                read_text(&Path::new(&directory).join(name))?
+                read_credential(&Path::new(&directory).join(name))?
             }
         };
         ApiKey::new(&text).map_err(|reason| KeyError::Text { place: self.to_string(), reason })
@@ -182,27 +193,34 @@ impl ApiKeySource {
 
 /// Reads a file that others must not be able to read.
 fn read_private(path: &Path) -> Result<String, KeyError> {
-    let mode =
-        others_can_read(path).map_err(|reason| KeyError::Unreadable { path: path.to_owned(), reason })?;
-    match mode {
-        Some(mode) => Err(KeyError::Exposed { path: path.to_owned(), mode }),
-        None => read_text(path),
+    let (file, mode) = open_regular(path)?;
+    if mode & OTHERS_READ != 0 {
+        return Err(KeyError::Exposed { path: path.to_owned(), mode });
     }
+    read_text(path, file)
 }
 
-fn read_text(path: &Path) -> Result<String, KeyError> {
+/// A credential's mode is systemd's business: its folder is the service's own.
+fn read_credential(path: &Path) -> Result<String, KeyError> {
+    read_text(path, open_regular(path)?.0)
+}
+
+/// Opens a file, with its permission bits. What is no regular file is not even opened: opening a pipe may never end.
+fn open_regular(path: &Path) -> Result<(File, u32), KeyError> {
     let unreadable = |reason| KeyError::Unreadable { path: path.to_owned(), reason };
-    let file = std::fs::File::open(path).map_err(unreadable)?;
-    let mut text = String::new();
-    file.take(MAX_KEY + 1).read_to_string(&mut text).map_err(unreadable)?;
-    Ok(text)
+    if !std::fs::metadata(path).map_err(unreadable)?.is_file() {
+        return Err(KeyError::NoFile { path: path.to_owned() });
+    }
+    let file = File::open(path).map_err(unreadable)?;
+    let mode = file.metadata().map_err(unreadable)?.permissions().mode() & 0o7777;
+    Ok((file, mode))
 }
 
-/// The permission bits of a file that every user of the machine can read; `None` if they cannot.
-pub fn others_can_read(path: &Path) -> std::io::Result<Option<u32>> {
-    use std::os::unix::fs::PermissionsExt as _;
-    let mode = std::fs::metadata(path)?.permissions().mode() & 0o7777;
-    Ok((mode & 0o004 != 0).then_some(mode))
+fn read_text(path: &Path, file: File) -> Result<String, KeyError> {
+    let mut text = String::new();
+    let read = file.take(MAX_KEY + 1).read_to_string(&mut text);
+    read.map_err(|reason| KeyError::Unreadable { path: path.to_owned(), reason })?;
+    Ok(text)
 }
 
 #[cfg(test)]

@@ -24,21 +24,30 @@ const BLOCKING_THREADS: usize = 128;
 pub(super) fn run(path: &Path) -> anyhow::Result<Exit> {
     let config = load(path)?;
     telemetry::init(&config.daemon.log, &MultiProgress::new())?;
-    runtime()?.block_on(daemon(&config, path, Waits::default(), Stop::default(), Box::new(|_| {})))
+    block_on(daemon(&config, path, Waits::default(), Stop::default(), Box::new(|_| {})))?
 }
 
-/// The runtime of the commands that talk to portals.
-pub(super) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_multi_thread()
+/// Runs a command that talks to portals, and leaves behind what still blocks at its end: a file or a name server that
+/// hangs must not keep the process.
+pub(super) fn block_on<F: Future>(work: F) -> anyhow::Result<F::Output> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .max_blocking_threads(BLOCKING_THREADS)
         .build()
-        .context("starting the runtime")
+        .context("starting the runtime")?;
+    let done = runtime.block_on(work);
+    runtime.shutdown_background();
+    Ok(done)
 }
 
 /// The real portals.
 pub(super) fn portals(config: &Config) -> HttpPortals {
     HttpPortals::new(endpoints(config), TlsProfiles::from_system(), Arc::new(SystemClock))
+}
+
+/// The work of a sweep that deletes.
+pub(super) fn sweeping(config: &Config) -> Sweeping<HttpPortals> {
+    Sweeping { connect: portals(config), clock: Arc::new(SystemClock) }
 }
 
 /// A dispatcher of `work` with the configuration's caps.
@@ -66,7 +75,7 @@ pub async fn daemon(
     on_report: OnReport,
 ) -> anyhow::Result<Exit> {
     let mut signals = Signals::new().context("taking over signals")?;
-    let dispatcher = dispatcher(config, Sweeping(portals(config)), waits, stop.clone(), on_report);
+    let dispatcher = dispatcher(config, sweeping(config), waits, stop.clone(), on_report);
     let targets = targets(config);
     let timetables = targets.iter().map(|target| target.timetable.clone()).collect();
     let (ticker, due) =

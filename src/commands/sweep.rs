@@ -10,7 +10,7 @@ use anyhow::Context as _;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 
-use super::run::{dispatcher, portals, runtime};
+use super::run::{block_on, dispatcher, portals, sweeping};
 use super::{Exit, known_portals, load, output, report, targets};
 use crate::cli::Output;
 use crate::config::Config;
@@ -19,7 +19,7 @@ use crate::domain::{Outcome, PortalName, SweepReport};
 use crate::lifecycle::Signals;
 use crate::portal::HttpReaders;
 use crate::retry::Stop;
-use crate::sweep::{Planning, Sweeping, Waits, Work};
+use crate::sweep::{Planning, Waits, Work};
 use crate::telemetry;
 
 /// How often the bar is drawn.
@@ -27,7 +27,7 @@ const TICK: Duration = Duration::from_millis(200);
 
 /// Deletes now.
 pub(super) fn sweep(path: &Path, names: &[String], output: Output) -> anyhow::Result<Exit> {
-    let reports = on_demand(path, names, output, |config| Sweeping(portals(config)))?;
+    let reports = on_demand(path, names, output, sweeping)?;
     if !output.json {
         report::sweeps(&reports)?;
     }
@@ -71,7 +71,7 @@ fn on_demand<W: Work>(
         output::complain("warning: every portal is disabled: there is nothing to sweep\n");
     }
     let work = work(&config);
-    let mut reports = runtime()?.block_on(carry_out(&config, work, chosen, progress, output))?;
+    let mut reports = block_on(carry_out(&config, work, chosen, progress, output))??;
     let places: HashMap<&PortalName, usize> =
         config.portals.iter().map(|portal| &portal.name).zip(0..).collect();
     reports.sort_by_key(|report| places.get(&report.portal).copied());

@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use super::{Config, FileInfo, Problems};
+use crate::keys::OTHERS_READ;
 
 /// The largest file that is read: some hundred thousand portals.
 const MAX_FILE: u64 = 64 * 1024 * 1024;
@@ -76,7 +77,7 @@ impl Config {
             path: path.to_owned(),
             line: line_of(error.as_bytes(), error.utf8_error().valid_up_to()),
         })?;
-        let info = FileInfo { path: path.to_owned(), readable_by_others: mode & 0o004 != 0 };
+        let info = FileInfo { path: path.to_owned(), readable_by_others: mode & OTHERS_READ != 0 };
         Ok(Self::parse(&text, &info)?)
     }
 }

@@ -1,6 +1,6 @@
 //! The configuration: text → raw → valid, with every problem of the file in one pass.
 //!
-//! [`Config::parse`] does no I/O. The text is parsed with recovery, so that syntax errors, unknown keys, wrong types
+//! [`Config::parse`] reads nothing but the system's time zones. The text is parsed with recovery, so that syntax errors, unknown keys, wrong types
 //! and bad values are all found together; `raw` checks each value by itself, `validate` resolves defaults and
 //! inheritance, and `cross` holds the rules between portals. What comes out has no `Option` that means "inherit".
 //! A key in the file never appears in a message, a snippet or `Debug`: see `mask`.

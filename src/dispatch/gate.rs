@@ -93,6 +93,10 @@ impl Admission for Gate {
         }
     }
 
+    fn is_paused(&self) -> bool {
+        self.server.paused_until().is_some()
+    }
+
     fn pause(&self, pause: Duration) {
         let Some(from) = Instant::now().checked_add(pause) else { return };
         self.server.open_from.send_if_modified(|open_from| {

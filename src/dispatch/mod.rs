@@ -19,14 +19,16 @@ use tokio::time::Instant;
 
 use crate::clock::Clock;
 use crate::domain::{
-    Counts, Dump, Failure, FailureClass, Outcome, PortalName, SkipReason, SweepId, SweepReport, Trigger,
+    Counts, Dump, Failure, FailureClass, MissedRun, Outcome, PortalName, SkipReason, SweepId, SweepReport,
+    Trigger,
 };
 use crate::events::{BackupLeft, BackupRemoved, SweepFinished};
 use crate::retry::Stop;
-use crate::schedule::{Due, GroupId};
+use crate::schedule::{Due, GroupId, ON_TIME};
 use crate::sweep::{Job, Waits, Wipes, Work};
 
 use gate::Gates;
+use target::later;
 pub use target::{Target, splay_offset};
 
 /// How many sweeps run at once.
@@ -155,8 +157,16 @@ impl<W: Work> Dispatcher<W> {
         }
     }
 
-    /// Nothing new begins; what was due and did not begin is recorded, and what runs is waited for.
+    /// Nothing new begins; what was due and did not begin is recorded, what runs is waited for, and slots that come
+    /// meanwhile are recorded as well.
     async fn drain(mut self, groups: &HashMap<GroupId, Vec<Arc<Target>>>, mut due: mpsc::Receiver<Due>) {
+        while !self.running.is_empty() {
+            tokio::select! {
+                biased;
+                Some(ended) = self.running.join_next_with_id() => self.ended(ended),
+                Some(slot) = due.recv() => self.due(groups, &slot),
+            }
+        }
         due.close();
         while let Some(slot) = due.recv().await {
             self.due(groups, &slot);
@@ -209,19 +219,32 @@ impl<W: Work> Dispatcher<W> {
     fn start_due(&mut self) {
         let now = Instant::now();
         while self.upcoming.peek().is_some_and(|Reverse(upcoming)| upcoming.at <= now) {
-            let Some(Reverse(upcoming)) = self.upcoming.pop() else { return };
-            self.start(&upcoming.target, &upcoming.occasion);
+            let Some(Reverse(Upcoming { target, occasion, .. })) = self.upcoming.pop() else { return };
+            match occasion.slot.filter(|slot| self.is_late(&target, *slot)) {
+                Some(slot) => {
+                    let run = MissedRun { first: slot, last: slot, count: 1 };
+                    self.unswept(&target, &occasion, Outcome::Missed(run));
+                }
+                None => self.start(&target, &occasion),
+            }
         }
+    }
+
+    /// Whether a splayed start is later than the ticker would let it be: the machine slept, or the clock was set. A
+    /// late deletion would take backups that were made since.
+    fn is_late(&self, target: &Target, slot: Timestamp) -> bool {
+        self.clock.now().duration_since(target.start_of(slot)) > ON_TIME
     }
 
     /// Starts the sweep of one portal, for the first of its `Dump` values.
     fn start(&mut self, target: &Arc<Target>, occasion: &Occasion) {
+        let Some((&dump, rest)) = target.dump.dumps().split_first() else { return };
         if !self.busy.insert(target.portal.clone()) {
             self.unswept(target, occasion, Outcome::Skipped(SkipReason::Overlap));
             return;
         }
         let now = self.clock.now();
-        let Some((&dump, rest)) = target.dump.dumps().split_first() else { return };
+        let time = target.time_for_sweep(now, occasion.next);
         let job = Job {
             sweep_id: SweepId::random(),
             portal: target.portal.clone(),
@@ -234,8 +257,9 @@ impl<W: Work> Dispatcher<W> {
             verify: target.verify,
             retry: target.retry,
             wipes: occasion.wipes.clone(),
-            end: Instant::now() + target.time_for_sweep(now, occasion.next),
+            end: Instant::now() + time,
             began: now,
+            over_at: later(now, time),
             next_slot: occasion.next,
         };
         self.spawn(job, target, rest);

@@ -75,7 +75,7 @@ pub fn splay_offset(portal: &PortalName, splay: Duration) -> Duration {
     }
 }
 
-fn later(instant: Timestamp, by: Duration) -> Timestamp {
+pub(super) fn later(instant: Timestamp, by: Duration) -> Timestamp {
     let by = SignedDuration::try_from(by).unwrap_or(SignedDuration::MAX);
     instant.saturating_add(by).unwrap_or(Timestamp::MAX)
 }

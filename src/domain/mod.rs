@@ -1,6 +1,6 @@
 //! The words of docsweep as plain data: names, addresses, slots, outcomes, reports.
 //!
-//! Nothing here does I/O, reads a clock or decides. A value that has a rule (a portal's name, its URL) can only be
+//! Nothing here does I/O or decides, and no clock is read but for the time stamp in a new sweep's id. A value that has a rule (a portal's name, its URL) can only be
 //! made by the constructor that checks the rule, so no later code checks it again.
 
 mod failure;

@@ -57,6 +57,8 @@ pub enum SkipReason {
     Shutdown,
     /// More portals than `max_wipes` allows would have been left without any backup.
     WipeLimit,
+    /// The server asked to be left alone for longer than the sweep had time.
+    RateLimited,
     /// The sweep's time was over before its first request could be sent.
     NoTime,
 }
@@ -70,6 +72,7 @@ impl SkipReason {
             Self::Shutdown => "shutdown",
             Self::NoTime => "no_time",
             Self::WipeLimit => "wipe_limit",
+            Self::RateLimited => "rate_limited",
         }
     }
 
@@ -82,13 +85,14 @@ impl SkipReason {
             ),
             Self::Busy => Some(super::FailureClass::Busy.advice()),
             Self::Shutdown => None,
+            Self::RateLimited => Some(super::FailureClass::RateLimited.advice()),
             Self::WipeLimit => Some(
                 "Look whether the portal was meant to lose its last backup: if so, raise `max_wipes` or sweep it by \
                  hand; if not, give it a `keep`.",
             ),
             Self::NoTime => Some(
-                "Raise `concurrency` or `per_server`, or spread the schedule with `splay`: other sweeps took all the \
-                 time there was.",
+                "Raise `concurrency` or `per_server`, spread the schedule with `splay`, or lengthen `retry.deadline`: \
+                 the sweep's time was over before it got its turn.",
             ),
         }
     }

@@ -14,6 +14,7 @@ use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValu
 use reqwest::{Client, Method, Response};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use tokio::sync::Mutex;
 use url::Url;
 use uuid::Uuid;
 
@@ -51,27 +52,43 @@ pub struct Endpoint {
 
 /// All portals, over HTTP.
 pub struct HttpPortals {
-    endpoints: HashMap<PortalName, Endpoint>,
+    endpoints: HashMap<PortalName, Access>,
     tls: Arc<TlsProfiles>,
     clock: Arc<dyn Clock>,
+}
+
+/// One portal's endpoint, and the lock that is held while its files are read.
+struct Access {
+    endpoint: Endpoint,
+    reading: Arc<Mutex<()>>,
 }
 
 impl HttpPortals {
     /// Portals by name. `clock` is what a `Retry-After` date is measured against.
     pub fn new(endpoints: HashMap<PortalName, Endpoint>, tls: TlsProfiles, clock: Arc<dyn Clock>) -> Self {
-        Self { endpoints, tls: Arc::new(tls), clock }
+        let access = |(name, endpoint)| (name, Access { endpoint, reading: Arc::default() });
+        Self { endpoints: endpoints.into_iter().map(access).collect(), tls: Arc::new(tls), clock }
     }
 
     async fn reader(&self, portal: &PortalName) -> Result<HttpReader, PortalError> {
-        let Some(endpoint) = self.endpoints.get(portal).cloned() else {
+        let Some(Access { endpoint, reading }) = self.endpoints.get(portal) else {
             return Err(PortalError::new(
                 FailureClass::Internal,
                 format!("no endpoint for the portal {portal}"),
             ));
         };
-        let (tls, clock) = (Arc::clone(&self.tls), Arc::clone(&self.clock));
-        // Key and CA are files, and a file can hang as a network can.
-        match tokio::task::spawn_blocking(move || HttpReader::new(&endpoint, &tls, clock)).await {
+        // Key and CA are files, and a file can hang as a network can. One that hangs holds one thread, whatever many
+        // sweeps come to it.
+        let Ok(reading) = Arc::clone(reading).try_lock_owned() else {
+            let detail = "an earlier read of the portal's key or CA file has not come back";
+            return Err(PortalError::new(FailureClass::KeyUnavailable, detail));
+        };
+        let (endpoint, tls, clock) = (endpoint.clone(), Arc::clone(&self.tls), Arc::clone(&self.clock));
+        let read = move || {
+            let _reading = reading;
+            HttpReader::new(&endpoint, &tls, clock)
+        };
+        match tokio::task::spawn_blocking(read).await {
             Ok(made) => made,
             Err(error) => Err(PortalError::new(FailureClass::Internal, format!("no client: {error}"))),
         }
@@ -213,24 +230,17 @@ impl HttpReader {
         let limit = if call == Call::History { MAX_HISTORY } else { MAX_BODY };
         let mut body = Vec::new();
         loop {
-            let chunk = response.chunk().await;
-            let Some(chunk) = chunk.map_err(|error| classify::transport(call, &error.without_url()))? else {
-                return Ok(Answer { status, content_type, retry_after, location, body });
+            let chunk = match response.chunk().await {
+                Ok(Some(chunk)) if body.len() + chunk.len() <= limit => chunk,
+                Ok(None) => break,
+                // A status that refuses says enough, whatever comes of its body; only the kinds of 403 are told apart by it.
+                _ if status != 200 && status != 403 => break,
+                Ok(Some(_)) => return Err(too_long(call, status, limit)),
+                Err(error) => return Err(classify::transport(call, &error.without_url())),
             };
-            if body.len() + chunk.len() > limit {
-                return Err(PortalError {
-                    http_status: Some(status),
-                    ..PortalError::new(
-                        FailureClass::BadResponse,
-                        format!(
-                            "{call}: HTTP {status}: the body is longer than {} MiB",
-                            limit / (1024 * 1024)
-                        ),
-                    )
-                });
-            }
             body.extend_from_slice(&chunk);
         }
+        Ok(Answer { status, content_type, retry_after, location, body })
     }
 }
 
@@ -313,6 +323,11 @@ impl DeletePortal for HttpPortal {
         url.set_path(&format!("{}/{guid}", call.path()));
         self.delete(call, url, Dump::Own).await
     }
+}
+
+fn too_long(call: Call, status: u16, limit: usize) -> PortalError {
+    let detail = format!("{call}: HTTP {status}: the body is longer than {} MiB", limit / (1024 * 1024));
+    PortalError { http_status: Some(status), ..PortalError::new(FailureClass::BadResponse, detail) }
 }
 
 /// A 200 whose payload is not what the call returns.

@@ -64,6 +64,9 @@ impl TlsProfiles {
         };
         let unreadable = |reason| TlsError::Unreadable { path: path.to_owned(), reason };
         let metadata = std::fs::metadata(path).map_err(unreadable)?;
+        if !metadata.is_file() {
+            return Err(TlsError::NoCertificate { path: path.to_owned() });
+        }
         let version = (metadata.modified().ok(), metadata.len());
         let mut known = self.with_ca.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, config)) = known.get(path).filter(|(of, _)| *of == version) {

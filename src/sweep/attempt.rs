@@ -1,10 +1,14 @@
 //! One attempt: admission, then the steps in their order, cut where the sweep's time or docsweep itself ends.
 
+use std::any::Any;
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
+
+use futures_util::FutureExt as _;
 
 use super::judge::{self, Waits};
 use super::look::Ground;
-use super::seen::Seen;
+use super::seen::{Seen, Step};
 use super::{Admission, Job, Planning, Sweeping, Trouble};
 use crate::domain::{FailureClass, Method};
 use crate::events::RetryScheduled;
@@ -24,11 +28,12 @@ impl<C: Connect> Kind for Sweeping<C> {
     const DELETES: bool = true;
 
     async fn steps(&self, ground: &mut Ground<'_>) -> Result<(), Trouble> {
-        let portal = self.0.connect(&ground.job.portal).await.map_err(Trouble::Portal)?;
+        let portal = self.connect.connect(&ground.job.portal).await.map_err(Trouble::Portal)?;
+        ground.seen.step = Step::Asking;
         ground.preflight(&portal).await?;
         match ground.job.method {
-            Method::Bulk => ground.bulk(&portal).await,
-            Method::Each => ground.each(&portal).await,
+            Method::Bulk => ground.bulk(&portal, self.clock.as_ref()).await,
+            Method::Each => ground.each(&portal, self.clock.as_ref()).await,
         }
     }
 }
@@ -38,6 +43,7 @@ impl<L: Look> Kind for Planning<L> {
 
     async fn steps(&self, ground: &mut Ground<'_>) -> Result<(), Trouble> {
         let portal = self.look.look(&ground.job.portal).await.map_err(Trouble::Portal)?;
+        ground.seen.step = Step::Asking;
         ground.preflight(&portal).await?;
         ground.inventory(&portal, self.at.unwrap_or(ground.job.began)).await
     }
@@ -66,7 +72,10 @@ impl<'a, K: Kind, A: Admission> Attempts<'a, K, A> {
         tokio::select! {
             biased;
             () = self.stop.soft.cancelled() => Err(Trouble::Stopped),
-            () = tokio::time::sleep_until(self.ground.job.end) => Err(Trouble::TimeOver),
+            () = tokio::time::sleep_until(self.ground.job.end) => Err(match self.admission.is_paused() {
+                true => Trouble::Paused,
+                false => Trouble::TimeOver,
+            }),
             permit = self.admission.enter() => Ok(permit),
         }
     }
@@ -77,14 +86,15 @@ impl<K: Kind, A: Admission> Operation for Attempts<'_, K, A> {
     type Error = Trouble;
 
     async fn attempt(&mut self) -> Result<(), Trouble> {
+        self.ground.seen.step = Step::Before;
         let permit = self.admitted().await?;
         self.ground.seen.attempts += 1;
         let (end, hard) = (self.ground.job.end, self.stop.hard.clone());
         // On the heap, so that ten thousand sweeps which wait for a permit or for their next attempt stay small.
-        let steps = Box::pin(self.kind.steps(&mut self.ground));
+        let steps = Box::pin(AssertUnwindSafe(self.kind.steps(&mut self.ground)).catch_unwind());
         let done = tokio::select! {
             biased;
-            done = steps => done,
+            done = steps => done.unwrap_or_else(|panic| Err(Trouble::Panicked(panic_text(panic.as_ref())))),
             () = hard.cancelled() => Err(Trouble::Stopped),
             () = tokio::time::sleep_until(end) => Err(Trouble::TimeOver),
         };
@@ -116,4 +126,11 @@ impl<K: Kind, A: Admission> Operation for Attempts<'_, K, A> {
         }
         .emit();
     }
+}
+
+/// What a panic said. Its observations are kept: `Seen` holds nothing that a broken step could have left half-made.
+pub(super) fn panic_text(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    text.unwrap_or("no message").to_owned()
 }

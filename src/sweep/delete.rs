@@ -6,6 +6,7 @@ use futures_util::stream::FuturesUnordered;
 use super::Trouble;
 use super::look::Ground;
 use super::seen::Deletion;
+use crate::clock::Clock;
 use crate::domain::{Backup, FailureClass};
 use crate::portal::{DeletePortal, PortalError, ReadPortal};
 
@@ -15,18 +16,27 @@ const AT_ONCE: usize = 8;
 
 impl Ground<'_> {
     /// One call for the whole history.
-    pub(super) async fn bulk<P: DeletePortal>(&mut self, portal: &P) -> Result<(), Trouble> {
+    pub(super) async fn bulk<P: DeletePortal>(
+        &mut self,
+        portal: &P,
+        clock: &dyn Clock,
+    ) -> Result<(), Trouble> {
         match self.seen.deletion {
             Deletion::NotSent => self.inventory(portal, self.job.began).await?,
-            // The deletion failed and is repeated. If it did its work all the same, a list read now is no inventory.
-            Deletion::Unclear => {}
-            Deletion::InFlight | Deletion::Unknown { .. } | Deletion::Answered | Deletion::Listed => {
+            // The deletion failed in a way that leaves open whether it was done. A list read now is no inventory; and where
+            // there is none from before, a list cannot tell whether anything was done.
+            Deletion::Unclear if self.seen.condemned().next().is_none() => {}
+            Deletion::InFlight
+            | Deletion::Unknown { .. }
+            | Deletion::Unclear
+            | Deletion::Answered
+            | Deletion::Listed => {
                 if self.is_gone(portal).await? {
                     return Ok(());
                 }
             }
         }
-        self.allowed()?;
+        self.allowed(clock)?;
         self.delete_history(portal).await?;
         if !self.job.verify || self.seen.unserved.list || self.is_gone(portal).await? {
             return Ok(());
@@ -50,7 +60,11 @@ impl Ground<'_> {
     }
 
     /// One call for each backup that is to go. What appeared after the decision is never touched.
-    pub(super) async fn each<P: DeletePortal>(&mut self, portal: &P) -> Result<(), Trouble> {
+    pub(super) async fn each<P: DeletePortal>(
+        &mut self,
+        portal: &P,
+        clock: &dyn Clock,
+    ) -> Result<(), Trouble> {
         self.inventory(portal, self.job.began).await?;
         if !self.seen.lost.is_empty() {
             self.is_gone(portal).await?;
@@ -58,7 +72,7 @@ impl Ground<'_> {
         if self.seen.pending.is_empty() {
             return self.remaining();
         }
-        self.allowed()?;
+        self.allowed(clock)?;
         let failed = self.delete_pending(portal).await?;
         if self.job.verify {
             self.is_gone(portal).await?;
@@ -152,7 +166,9 @@ impl Ground<'_> {
             return Err(Trouble::Portal(PortalError::new(FailureClass::OutcomeUnknown, detail)));
         }
         let listed = portal.history(self.job.dump).await.map_err(Trouble::Portal)?;
+        let listed_count = listed.len();
         self.seen.left = self.seen.left_of(listed, self.job.began);
+        self.seen.untold = self.seen.decision.is_none() && self.seen.left.len() < listed_count;
         self.seen.deletion = Deletion::Listed;
         // A deletion whose answer was lost and that is not listed any more was done.
         let (lost, left) = (std::mem::take(&mut self.seen.lost), &self.seen.left);
@@ -162,8 +178,13 @@ impl Ground<'_> {
         Ok(self.seen.left.is_empty())
     }
 
-    /// Whether this tick may leave one more portal without any backup, where this portal would be.
-    fn allowed(&mut self) -> Result<(), Trouble> {
+    /// Whether a deletion may be sent now: not after the sweep's time by the wall clock, which goes on while the machine
+    /// sleeps and can be set, for it would take backups that were made since; and not where one more portal than this
+    /// tick allows would be left without any backup.
+    fn allowed(&mut self, clock: &dyn Clock) -> Result<(), Trouble> {
+        if clock.now() > self.job.over_at {
+            return Err(Trouble::TimeOver);
+        }
         let Some(wipes) = self.job.wipes.as_ref().filter(|_| !self.seen.wipe_granted && self.seen.wipes())
         else {
             return Ok(());

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::seen::{Deletion, Seen};
+use super::seen::{Deletion, Seen, Step};
 use super::{Job, Trouble};
 use crate::domain::{Counts, Failure, FailureClass, Method, Outcome, SkipReason, SweepReport, Verdict};
 use crate::retry::{Disposition, Ended};
@@ -54,9 +54,9 @@ pub(super) fn disposition(trouble: &Trouble, seen: &Seen, waits: &Waits) -> Disp
         Trouble::Remaining { again: false, .. }
         | Trouble::WipeLimit
         | Trouble::TimeOver
-        | Trouble::Stopped => {
-            return Disposition::GiveUp;
-        }
+        | Trouble::Paused
+        | Trouble::Panicked(_)
+        | Trouble::Stopped => return Disposition::GiveUp,
         Trouble::Portal(error) | Trouble::Backups { error, .. } => error,
     };
     match error.class {
@@ -108,7 +108,7 @@ pub(super) fn report(
         removed: seen.removed(),
         left: seen.left.clone(),
         plan,
-        verified: done && looked,
+        verified: done && looked && !seen.untold,
         note,
         ..job.report(outcome)
     }
@@ -124,8 +124,15 @@ fn trouble_outcome(seen: &Seen, trouble: &Trouble, ended: Ended) -> Outcome {
         Trouble::Backups { .. } if listed && seen.left.is_empty() => Outcome::Deleted,
         Trouble::Backups { .. } if listed => Outcome::Partial,
         Trouble::Remaining { .. } => Outcome::Partial,
+        Trouble::TimeOver | Trouble::Paused if listed && !seen.left.is_empty() => Outcome::Partial,
         Trouble::TimeOver if seen.attempts == 0 => Outcome::Skipped(SkipReason::NoTime),
-        Trouble::TimeOver => Outcome::Failed(time_over(seen)),
+        Trouble::Paused if seen.attempts == 0 => Outcome::Skipped(SkipReason::RateLimited),
+        Trouble::TimeOver | Trouble::Paused => Outcome::Failed(time_over(seen)),
+        Trouble::Panicked(_) => Outcome::Failed(Failure {
+            class: FailureClass::Internal,
+            http_status: None,
+            detail: trouble.detail(),
+        }),
         Trouble::Portal(error) if error.class == FailureClass::Busy && seen.deletion == Deletion::NotSent => {
             Outcome::Skipped(SkipReason::Busy)
         }
@@ -171,6 +178,9 @@ fn time_over(seen: &Seen) -> Failure {
     let (class, detail) = match seen.deletion {
         Deletion::NotSent | Deletion::Unclear | Deletion::Listed => match &seen.last_failure {
             Some(last) => return last.clone(),
+            None if seen.step == Step::Before => {
+                (FailureClass::KeyUnavailable, "the key could not be read before the sweep's time was over")
+            }
             None => (FailureClass::ServerError, "no answer before the sweep's time was over"),
         },
         Deletion::InFlight | Deletion::Unknown { .. } => {

@@ -48,6 +48,8 @@ impl Ground<'_> {
                 return Err(Trouble::Portal(PortalError::new(FailureClass::DumpRefused, detail)));
             }
             Ok(_) => {}
+            // Nothing is deleted on the strength of a fault that will pass: an old server would delete the wrong set.
+            Err(error) if will_pass(error.class) => return Err(Trouble::Portal(error)),
             Err(error) => self.leave_out(&error.detail),
         }
         self.seen.version_checked = true;
@@ -86,4 +88,9 @@ impl Ground<'_> {
         let Job { portal, sweep_id, dump, .. } = self.job;
         StepLeftOut { portal, sweep_id: *sweep_id, dump: *dump, detail }.emit();
     }
+}
+
+/// Whether a failure says nothing about the portal but that it should be asked again.
+fn will_pass(class: FailureClass) -> bool {
+    matches!(class, FailureClass::Unreachable | FailureClass::ServerError | FailureClass::RateLimited)
 }

@@ -21,6 +21,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
+use crate::clock::Clock;
 use crate::domain::{
     Counts, Dump, DumpSetting, FailureClass, Keep, Method, Outcome, PortalName, RetryPolicy, ScheduleLabel,
     SweepId, SweepReport, Trigger,
@@ -41,6 +42,9 @@ pub trait Admission: Send + Sync + 'static {
 
     /// Nobody else enters for this long: the server said so.
     fn pause(&self, pause: Duration);
+
+    /// Whether nobody enters now, because the server said so.
+    fn is_paused(&self) -> bool;
 }
 
 /// What is done for a portal that is due.
@@ -56,8 +60,12 @@ pub trait Work: Send + Sync + 'static {
 }
 
 /// Deletes what the decision condemns.
-#[derive(Debug)]
-pub struct Sweeping<C>(pub C);
+pub struct Sweeping<C> {
+    /// Makes the clients.
+    pub connect: C,
+    /// The wall clock: no deletion is sent after the sweep's time.
+    pub clock: Arc<dyn Clock>,
+}
 
 /// Says what would be deleted. It holds clients that cannot.
 #[derive(Debug)]
@@ -97,6 +105,8 @@ pub struct Job {
     pub end: Instant,
     /// The wall clock at the sweep's start.
     pub began: Timestamp,
+    /// The wall clock at its end: the same instant as `end`, unless the machine slept or the clock was set.
+    pub over_at: Timestamp,
     /// The portal's next slot.
     pub next_slot: Option<Timestamp>,
 }
@@ -192,6 +202,10 @@ enum Trouble {
     WipeLimit,
     /// The sweep's time was over: before a permit was to be had, or in the middle.
     TimeOver,
+    /// The server's pause after a 429 outlasted the sweep's time.
+    Paused,
+    /// A step panicked.
+    Panicked(String),
     /// docsweep stops: before a permit was to be had, or at once.
     Stopped,
 }
@@ -204,6 +218,8 @@ impl Trouble {
             Self::Remaining { .. } => "partial",
             Self::WipeLimit => "wipe_limit",
             Self::TimeOver => "time_over",
+            Self::Paused => "rate_limited",
+            Self::Panicked(_) => "internal",
             Self::Stopped => "stopped",
         }
     }
@@ -220,6 +236,11 @@ impl Trouble {
                 "`max_wipes` portals were already left without any backup in this tick".to_owned()
             }
             Self::TimeOver => "the sweep's time was over".to_owned(),
+            Self::Paused => {
+                "another sweep of the server was answered with 429, and its pause took all the time"
+                    .to_owned()
+            }
+            Self::Panicked(text) => format!("the sweep panicked: {text}"),
             Self::Stopped => "docsweep was stopped".to_owned(),
         }
     }

@@ -28,6 +28,16 @@ pub(super) enum Deletion {
     Listed,
 }
 
+/// How far an attempt has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Step {
+    /// It waits for a permit, or reads the portal's key.
+    #[default]
+    Before,
+    /// Requests are sent.
+    Asking,
+}
+
 /// The calls that a portal does not serve, as behind a gateway that filters.
 #[derive(Debug, Default)]
 pub(super) struct Unserved {
@@ -48,6 +58,11 @@ pub(super) struct Seen {
     pub(super) unserved: Unserved,
     /// The server's version was looked at, where it matters.
     pub(super) version_checked: bool,
+    /// How far an attempt has come.
+    pub(super) step: Step,
+    /// Something is listed of which nobody can tell whether it was to go: there was no list before the deletion, and it
+    /// is dated after it.
+    pub(super) untold: bool,
     /// The tick's allowance was asked, where it matters.
     pub(super) wipe_granted: bool,
     /// How far the deletion has come.

@@ -72,9 +72,10 @@ impl House {
         let on_report = Box::new(move |report: &SweepReport| {
             sink.lock().unwrap().push((Instant::now(), report.clone()));
         });
-        let (portals, stop) = (Sweeping(self.portals.clone()), self.stop.clone());
         let clock = Arc::clone(&self.clock);
-        (Dispatcher::new(portals, clock, Waits::default(), self.caps, stop, on_report), reports)
+        let work = Sweeping { connect: self.portals.clone(), clock: clock.clone() };
+        let stop = self.stop.clone();
+        (Dispatcher::new(work, clock, Waits::default(), self.caps, stop, on_report), reports)
     }
 
     /// Plays the dues, one after the other with a pause between, and gives the reports when all has ended.
@@ -337,6 +338,66 @@ async fn a_stop_lets_running_sweeps_finish_and_records_what_did_not_begin() {
     assert!(house.portals.0["later"].calls().is_empty());
     let slots = |name: &str| reports.iter().filter(|(_, report)| report.portal.as_str() == name).count();
     assert_eq!((slots("running"), slots("later")), (2, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn slots_that_come_while_sweeps_finish_are_recorded() {
+    let mut house = House::new();
+    house.add("running").0.script(Call::History, 1, Act::Hang);
+    let (dispatcher, reports) = house.dispatcher();
+    let (sender, receiver) = mpsc::channel(1);
+    sender.send(due(SLOT)).await.unwrap();
+    let stopping = async {
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        house.stop.soft.cancel();
+        for hour in 4..9 {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            sender.send(due(&format!("2026-11-24T{hour:02}:00:00Z"))).await.unwrap();
+        }
+        house.stop.hard.cancel();
+    };
+    tokio::join!(dispatcher.run(house.targets.clone(), receiver), stopping);
+    let reports = reports.lock().unwrap();
+    assert_eq!(reports.len(), 6, "{reports:?}");
+    assert!(reports.iter().all(|(_, report)| report.outcome == Outcome::Skipped(SkipReason::Shutdown)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_splayed_start_that_the_clock_jumped_over_is_missed() {
+    let mut house = House::new();
+    let (portal, target) = house.add("acme");
+    target.offset = Duration::from_secs(600);
+    let (dispatcher, reports) = house.dispatcher();
+    let (sender, receiver) = mpsc::channel(1);
+    sender.send(due(SLOT)).await.unwrap();
+    let jumping = async {
+        tokio::time::sleep(Duration::from_secs(300)).await;
+        house.clock.step(jiff::SignedDuration::from_hours(5));
+        drop(sender);
+    };
+    tokio::join!(dispatcher.run(house.targets.clone(), receiver), jumping);
+    let slot = SLOT.parse().unwrap();
+    let missed = Outcome::Missed(MissedRun { first: slot, last: slot, count: 1 });
+    assert_eq!(reports.lock().unwrap()[0].1.outcome, missed);
+    assert!(portal.calls().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_out_a_servers_pause_is_told_so() {
+    let mut house = House::new();
+    house.caps.per_server = 1;
+    let limited = PortalError {
+        retry_after: Some(Duration::from_secs(3600)),
+        ..error(FailureClass::RateLimited, Some(429))
+    };
+    for name in ["limited", "neighbour"] {
+        let (portal, target) = house.add(name);
+        target.server = ServerName::new("shared").unwrap();
+        portal.script(Call::RestoreProgress, 1, Act::Fail(limited.clone()));
+    }
+    let reports = outcomes(&house.play(vec![due(SLOT)], Duration::from_secs(1)).await);
+    assert_eq!(reports["neighbour"], Outcome::Skipped(SkipReason::RateLimited));
+    assert!(house.portals.0["neighbour"].calls().is_empty());
 }
 
 #[tokio::test(start_paused = true)]

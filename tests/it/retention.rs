@@ -4,6 +4,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
+use docsweep::clock::SystemClock;
 use docsweep::domain::{
     Dump, FailureClass, Keep, Method, Outcome, PortalName, Reason, RetryPolicy, ScheduleLabel, SkipReason,
     SweepId, SweepReport, Trigger,
@@ -12,6 +13,7 @@ use docsweep::portal::Call::{DeleteBackup, History, RestoreProgress};
 use docsweep::portal::PortalError;
 use docsweep::retry::Stop;
 use docsweep::sweep::{Admission, Job, Planning, Sweeping, Waits, Wipes, Work as _};
+use jiff::Timestamp;
 use tokio::time::Instant;
 
 use crate::support::fake::{Act, FakePortal, FakePortals, error, not_served};
@@ -24,6 +26,10 @@ impl Admission for Open {
     async fn enter(&self) {}
 
     fn pause(&self, _: Duration) {}
+
+    fn is_paused(&self) -> bool {
+        false
+    }
 }
 
 struct Bench {
@@ -58,13 +64,16 @@ impl Bench {
             wipes: None,
             end: Instant::now() + Duration::from_secs(3600),
             began: NOW.parse().unwrap(),
+            over_at: Timestamp::MAX,
             next_slot: None,
         };
         Self { portal, portals, job }
     }
 
     async fn sweep(&self) -> SweepReport {
-        Sweeping(self.portals.clone()).work(&self.job, &Open, &Waits::default(), &Stop::default()).await
+        Sweeping { connect: self.portals.clone(), clock: Arc::new(SystemClock) }
+            .work(&self.job, &Open, &Waits::default(), &Stop::default())
+            .await
     }
 
     async fn plan(&self, at: Option<&str>) -> SweepReport {

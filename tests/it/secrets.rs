@@ -212,7 +212,7 @@ impl Scene {
         let token = portal.add_session(Role::Admin);
         self.setup.add(&portal, &token, "authorization = \"verbatim\"\ndump = true");
         portal.fault_always(Route::Version, echo(500, &token));
-        self.expect("session", "-", &token);
+        self.expect("session", "server_error", &token);
     }
 
     /// Portals that are reached otherwise: not at all, through a proxy, over TLS.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::time::Duration;
 
+use docsweep::clock::{Clock as _, SystemClock};
 use docsweep::domain::{
     Dump, FailureClass, Method, Outcome, PortalName, RetryPolicy, ScheduleLabel, SkipReason, SweepId,
     SweepReport, Trigger,
@@ -13,6 +14,7 @@ use docsweep::portal::Call::{DeleteHistory, History, RestoreProgress, Version};
 use docsweep::portal::PortalError;
 use docsweep::retry::Stop;
 use docsweep::sweep::{Admission, Job, Sweeping, Waits, Work as _};
+use jiff::Timestamp;
 use tokio::time::Instant;
 
 use crate::support::fake::{Act, FakePortal, FakePortals, error, not_served};
@@ -28,6 +30,10 @@ impl Admission for Open {
 
     fn pause(&self, pause: Duration) {
         self.0.lock().unwrap().push(pause);
+    }
+
+    fn is_paused(&self) -> bool {
+        false
     }
 }
 
@@ -58,13 +64,14 @@ impl Bench {
             retry: RetryPolicy::default(),
             end: Instant::now() + Duration::from_secs(3600),
             began: "2026-11-24T03:00:00Z".parse().unwrap(),
+            over_at: Timestamp::MAX,
             next_slot: None,
         };
         Self { portal, portals, job, gate: Arc::default(), stop: Stop::default() }
     }
 
     async fn sweep(&self) -> SweepReport {
-        let work = Sweeping(self.portals.clone());
+        let work = Sweeping { connect: self.portals.clone(), clock: Arc::new(SystemClock) };
         work.work(&self.job, self.gate.as_ref(), &Waits::default(), &self.stop).await
     }
 }
@@ -386,4 +393,66 @@ async fn a_verification_that_fails_is_repeated_without_a_second_deletion() {
     let report = bench.sweep().await;
     assert_eq!((report.outcome, report.verified, report.attempts), (Outcome::Deleted, true, 2));
     assert_eq!(bench.portal.deletions(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_listed_without_an_inventory_is_never_called_verified() {
+    let bench = Bench::new(&[]);
+    // The portal's clock is ahead of ours, so its backup looks as if it had been made since.
+    bench.portal.make_at(Dump::Own, "a", "2026-11-24T03:05:00Z");
+    bench.portal.script(History, 1, Act::Fail(error(FailureClass::ServerError, Some(500))));
+    bench.portal.script(DeleteHistory, 1, Act::Lie);
+    let report = bench.sweep().await;
+    assert_eq!((&report.outcome, report.verified, report.counts.deleted), (&Outcome::Deleted, false, None));
+    assert_eq!(bench.portal.left(Dump::Own), ["a"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_seen_to_remain_is_partial_though_the_time_runs_out() {
+    let bench = Bench::new(&["a", "b"]);
+    bench.portal.script(DeleteHistory, 1, Act::Lie).script(RestoreProgress, 1, Act::Make("new"));
+    bench.portal.script(RestoreProgress, 1, Act::Hang);
+    let report = bench.sweep().await;
+    assert_eq!((&report.outcome, report.counts.remaining), (&Outcome::Partial, Some(3)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_after_a_deletion_leaves_what_was_seen_before_it() {
+    let bench = Bench::new(&["a", "b"]);
+    bench.portal.script(DeleteHistory, 1, Act::Panic);
+    let report = bench.sweep().await;
+    assert_eq!((class(&report), report.attempts), (Some(FailureClass::Internal), 1));
+    assert_eq!((report.counts.found, report.counts.deleted), (Some(2), None));
+    assert_eq!(report.note.as_deref(), Some("a deletion was sent, and its answer was not seen"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_passing_fault_does_not_switch_the_version_check_off() {
+    let mut bench = Bench::new(&[]);
+    bench.portal.make(Dump::ServerWide, "dump");
+    bench.portal.session_token(Some("3.0.4"));
+    bench.portal.script(Version, 2, Act::Fail(error(FailureClass::ServerError, Some(503))));
+    bench.job.dump = Dump::ServerWide;
+    let report = bench.sweep().await;
+    assert_eq!((class(&report), bench.portal.deletions()), (Some(FailureClass::DumpRefused), 0));
+    assert_eq!(bench.portal.calls(), [Version, Version, Version]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deletion_that_failed_is_looked_into_before_it_is_repeated() {
+    let bench = Bench::new(&["a"]);
+    bench.portal.script(DeleteHistory, 1, Act::FailAfterwards(error(FailureClass::ServerError, Some(502))));
+    let report = bench.sweep().await;
+    assert_eq!((&report.outcome, report.verified), (&Outcome::Deleted, true));
+    assert_eq!(bench.portal.deletions(), 1, "it was done, so it is not sent again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_deletion_is_sent_after_the_end_by_the_wall_clock() {
+    let mut bench = Bench::new(&["a"]);
+    // The machine slept: tokio's clock stood still, the wall clock did not.
+    bench.job.over_at = SystemClock.now() - Duration::from_secs(1);
+    let report = bench.sweep().await;
+    assert!(matches!(report.outcome, Outcome::Failed(_)), "{:?}", report.outcome);
+    assert_eq!(bench.portal.calls(), [RestoreProgress, History]);
 }

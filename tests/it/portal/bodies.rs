@@ -119,7 +119,7 @@ async fn dates_are_read_with_an_offset_and_without() {
             portal.add_backup(Backup::documents().created_at(FAR_AHEAD));
         });
         let report = rig.sweep().await;
-        assert_eq!((report.outcome.clone(), report.verified), (Outcome::Deleted, true), "{database:?}");
+        assert_eq!((report.outcome.clone(), report.verified), (Outcome::Deleted, false), "{database:?}");
         assert_eq!(counts(&report), (None, None, Some(0)), "{database:?}");
         assert!(!rig.portal.files().contains(&old));
         assert_eq!(rig.portal.files().len(), 1, "{database:?}: the new one was left alone");
@@ -147,4 +147,20 @@ async fn a_list_of_countless_empty_records_is_cut() {
     assert_eq!(class(&report), Some(FailureClass::BadResponse));
     assert!(detail(&report).contains("more than 500000 backups"), "{}", detail(&report));
     assert!(rig.deletes().is_empty());
+}
+
+/// An answer's status says enough, whatever comes of its body.
+#[tokio::test]
+async fn a_status_outranks_a_body_without_end() {
+    for (status, expected, attempts) in [
+        (502, FailureClass::ServerError, 3),
+        (429, FailureClass::RateLimited, 3),
+        (402, FailureClass::Unpaid, 1),
+    ] {
+        let rig = Rig::new().await;
+        let body = vec![b'x'; 3 * 1024 * 1024];
+        rig.portal.fault_always(Route::RestoreProgress, Fault::Answer { status, headers: Vec::new(), body });
+        let report = rig.sweep().await;
+        assert_eq!((class(&report), report.attempts), (Some(expected), attempts), "{status}");
+    }
 }

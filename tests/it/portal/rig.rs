@@ -16,6 +16,7 @@ use docsweep::keys::{ApiKey, ApiKeySource};
 use docsweep::portal::{Endpoint, HttpPortals, TlsProfiles};
 use docsweep::retry::Stop;
 use docsweep::sweep::{Admission, Job, Sweeping, Waits, Work as _};
+use jiff::Timestamp;
 use tempfile::TempDir;
 use tokio::time::{Instant, timeout};
 
@@ -42,6 +43,10 @@ impl Admission for Gate {
 
     fn pause(&self, pause: Duration) {
         self.0.lock().unwrap().push(pause);
+    }
+
+    fn is_paused(&self) -> bool {
+        false
     }
 }
 
@@ -130,7 +135,8 @@ impl Rig {
     /// The adapter as it is configured now.
     pub(crate) fn portals(&self) -> Sweeping<HttpPortals> {
         let endpoints = HashMap::from([(self.job.portal.clone(), self.endpoint.clone())]);
-        Sweeping(HttpPortals::new(endpoints, TlsProfiles::from_system(), Arc::clone(&self.clock)))
+        let connect = HttpPortals::new(endpoints, TlsProfiles::from_system(), Arc::clone(&self.clock));
+        Sweeping { connect, clock: Arc::clone(&self.clock) }
     }
 
     pub(crate) async fn sweep(&self) -> SweepReport {
@@ -196,6 +202,7 @@ fn job() -> Job {
         // Set anew when the sweep begins.
         end: Instant::now(),
         began: SystemClock.now(),
+        over_at: Timestamp::MAX,
         next_slot: None,
     }
 }
