@@ -75,7 +75,7 @@ async fn demo() -> anyhow::Result<()> {
     }
     println!("\nA slot comes every 5 seconds. The results as they come:\n");
     let config = Config::load(&path).context("the demo's own configuration")?;
-    telemetry::init(&config.daemon.log, &MultiProgress::new())?;
+    let _logging = telemetry::init(&config.daemon.log, &MultiProgress::new())?;
 
     let stop = Stop::default();
     let (sender, mut results) = mpsc::unbounded_channel();

@@ -7,26 +7,31 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
+/// Where the configuration is, if nobody says otherwise.
+const DEFAULT_CONFIG: &str = "/etc/docsweep/config.toml";
+
 /// Deletes the backup history of many ONLYOFFICE DocSpace portals, on schedules, and proves what happened.
 ///
 /// Deleting a history deletes the backup files themselves.
 #[derive(Debug, Parser)]
 #[command(name = "docsweep", version, max_term_width = 100)]
 pub struct Cli {
-    /// The configuration file.
-    #[arg(
-        long,
-        short,
-        global = true,
-        value_name = "FILE",
-        env = "DOCSWEEP_CONFIG",
-        default_value = "/etc/docsweep/config.toml"
-    )]
-    pub config: PathBuf,
+    /// The configuration file; else `$DOCSWEEP_CONFIG`, else /etc/docsweep/config.toml.
+    #[arg(long, short, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
 
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
+}
+
+impl Cli {
+    /// The configuration file: as it was typed, else the environment's, else the usual one.
+    pub fn config(&self) -> PathBuf {
+        let variable =
+            || std::env::var_os("DOCSWEEP_CONFIG").filter(|path| !path.is_empty()).map(PathBuf::from);
+        self.config.clone().or_else(variable).unwrap_or_else(|| PathBuf::from(DEFAULT_CONFIG))
+    }
 }
 
 /// What docsweep can do.

@@ -28,9 +28,12 @@ pub struct ApiKey(Arc<SecretString>);
 impl ApiKey {
     /// Checks a key's text: surrounding white space goes, and what is left must fit into an HTTP header.
     pub fn new(text: &str) -> Result<Self, KeyTextError> {
-        let text = text.trim();
-        if text.is_empty() {
+        let text = text.trim_start_matches('\u{feff}').trim();
+        if text.is_empty() || text.eq_ignore_ascii_case("bearer") {
             return Err(KeyTextError::Empty);
+        }
+        if text.starts_with(['"', '\'']) {
+            return Err(KeyTextError::Quoted);
         }
         if text.len() as u64 > MAX_KEY {
             return Err(KeyTextError::TooLong);
@@ -90,6 +93,9 @@ pub enum KeyTextError {
     /// Nothing but white space.
     #[error("it is empty")]
     Empty,
+    /// The key in quotes, which would be sent with it.
+    #[error("it begins with a quotation mark: write the key alone")]
+    Quoted,
     /// More than 16 KiB.
     #[error("it is longer than 16 KiB")]
     TooLong,
@@ -226,6 +232,19 @@ fn read_text(path: &Path, file: File) -> Result<String, KeyError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_surrounds_a_key_is_no_part_of_it() {
+        assert_eq!(ApiKey::new("\u{feff} sk-1\r\n").unwrap().expose(), "sk-1");
+        for (text, error) in [
+            ("Bearer ", KeyTextError::Empty),
+            (" \n", KeyTextError::Empty),
+            ("\"sk-1\"", KeyTextError::Quoted),
+            ("sk-1\nsk-2", KeyTextError::SeveralLines),
+        ] {
+            assert_eq!(ApiKey::new(text).unwrap_err(), error);
+        }
+    }
 
     #[test]
     fn a_text_is_shown_without_the_key() {

@@ -4,8 +4,8 @@ use std::io::{self, IsTerminal as _, Write};
 
 use anyhow::Context as _;
 use indicatif::MultiProgress;
+use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::filter::EnvFilter;
-use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{Layer, fmt};
@@ -13,16 +13,40 @@ use tracing_subscriber::{Layer, fmt};
 use crate::config::{Log, LogFormat};
 use crate::schedule::CRATE_LOG;
 
+/// How many records wait for a reader before further ones are lost.
+const WAITING: usize = 16_384;
+
+/// Writes the records for as long as it lives, and at its end what still waits.
+#[must_use]
+pub struct Logging {
+    _writing: WorkerGuard,
+    lost: ErrorCounter,
+}
+
+impl Logging {
+    /// How many records were lost because nobody read them.
+    pub fn lost(&self) -> usize {
+        self.lost.dropped_lines()
+    }
+}
+
 /// Starts logging. `RUST_LOG` outranks the configured level. While `progress` shows bars, records are written above
 /// them.
-pub fn init(log: &Log, progress: &MultiProgress) -> anyhow::Result<()> {
+///
+/// A thread writes them: whoever reads the log may stand still, and sweeps go on; records that find no room are lost.
+pub fn init(log: &Log, progress: &MultiProgress) -> anyhow::Result<Logging> {
     let filter = match std::env::var("RUST_LOG") {
         Ok(level) if !level.trim().is_empty() => EnvFilter::try_new(format!("{CRATE_LOG},{level}"))
             .with_context(|| format!("RUST_LOG={level:?} is no log filter"))?,
         _ => EnvFilter::try_new(format!("{CRATE_LOG},{}", log.level))
             .context("the configured log level is no filter")?,
     };
-    let writer = Stderr(progress.clone());
+    let (writer, writing) = NonBlockingBuilder::default()
+        .lossy(true)
+        .buffered_lines_limit(WAITING)
+        .thread_name("log")
+        .finish(Stderr(progress.clone()));
+    let lost = writer.error_counter();
     let layer = if json(log.format) {
         fmt::layer()
             .json()
@@ -41,7 +65,7 @@ pub fn init(log: &Log, progress: &MultiProgress) -> anyhow::Result<()> {
         let message = panic.payload_as_str().unwrap_or("no message");
         tracing::error!(location, detail = message, "panic: a defect of docsweep");
     }));
-    Ok(())
+    Ok(Logging { _writing: writing, lost })
 }
 
 fn json(format: LogFormat) -> bool {
@@ -54,7 +78,6 @@ fn json(format: LogFormat) -> bool {
 
 /// Standard error, with the progress bars out of the way. A record that cannot be written is lost: there is nowhere
 /// left to say so, and a sweep is worth more than its log line.
-#[derive(Clone)]
 struct Stderr(MultiProgress);
 
 impl Write for Stderr {
@@ -65,13 +88,5 @@ impl Write for Stderr {
 
     fn flush(&mut self) -> io::Result<()> {
         io::stderr().flush()
-    }
-}
-
-impl<'a> MakeWriter<'a> for Stderr {
-    type Writer = Self;
-
-    fn make_writer(&'a self) -> Self {
-        self.clone()
     }
 }

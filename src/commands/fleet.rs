@@ -40,6 +40,7 @@ fn target(portal: &Portal) -> Target {
         method: portal.method,
         keep: portal.keep,
         verify: portal.verify,
+        timeout: portal.timeout,
         enabled: portal.enabled,
         retry: portal.retry,
     }

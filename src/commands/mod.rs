@@ -50,7 +50,8 @@ impl From<Exit> for ExitCode {
 
 /// Runs one command. What goes wrong is said on stderr, once, here.
 pub fn run(cli: Cli) -> Exit {
-    let config = cli.config.as_path();
+    let config = cli.config();
+    let config = config.as_path();
     // First of all, for what is read next may hold a key.
     let forbidden = forbid_core_files().context("forbidding core files");
     let ended = forbidden.and_then(|()| match cli.command {

@@ -23,8 +23,10 @@ const BLOCKING_THREADS: usize = 128;
 
 pub(super) fn run(path: &Path) -> anyhow::Result<Exit> {
     let config = load(path)?;
-    telemetry::init(&config.daemon.log, &MultiProgress::new())?;
-    block_on(daemon(&config, path, Waits::default(), Stop::default(), Box::new(|_| {})))?
+    let logging = telemetry::init(&config.daemon.log, &MultiProgress::new())?;
+    let exit = block_on(daemon(&config, path, Waits::default(), Stop::default(), Box::new(|_| {})))??;
+    tracing::info!(lost_records = logging.lost(), "docsweep stopped");
+    Ok(exit)
 }
 
 /// Runs a command that talks to portals, and leaves behind what still blocks at its end: a file or a name server that
@@ -95,7 +97,6 @@ pub async fn daemon(
         }
     };
     ticker.shutdown().await;
-    tracing::info!("docsweep stopped");
     Ok(exit)
 }
 

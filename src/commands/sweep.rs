@@ -65,7 +65,7 @@ fn on_demand<W: Work>(
     let config = load(path)?;
     known_portals(&config, names)?;
     let progress = MultiProgress::new();
-    telemetry::init(&config.daemon.log, &progress)?;
+    let _logging = telemetry::init(&config.daemon.log, &progress)?;
     let chosen = chosen(&config, names);
     if chosen.is_empty() {
         output::complain("warning: every portal is disabled: there is nothing to sweep\n");
@@ -102,20 +102,21 @@ async fn carry_out<W: Work>(
     let on_report: OnReport = Box::new(move |report| {
         bar.inc(1);
         // A line on stdout may be one on the same terminal.
-        if output.json
-            && let Err(error) = progress.suspend(|| output::object(&report::Line::new(report)))
-        {
-            tracing::error!(detail = %error, "a result could not be printed");
-        }
+        let printed = if output.json {
+            progress.suspend(|| output::object(&report::Line::new(report)))
+        } else {
+            Ok(())
+        };
         // The receiver lives until the dispatcher has ended.
-        sender.send(report.clone()).unwrap_or_default();
+        sender.send((report.clone(), printed)).unwrap_or_default();
     });
     let dispatcher = dispatcher(config, work, Waits::default(), stop.clone(), on_report);
     tokio::select! {
         () = dispatcher.once(targets) => {}
         never = signals.watch(&stop, config.daemon.shutdown_grace) => match never {},
     }
-    Ok(reports.into_iter().collect())
+    // Every portal was swept; but results that could not be printed are no success.
+    reports.into_iter().map(|(report, printed)| printed.map(|()| report)).collect()
 }
 
 /// A bar on stderr, where a person looks at it.

@@ -29,6 +29,8 @@ pub struct Target {
     pub keep: Option<Keep>,
     /// Whether the list is read again after a deletion.
     pub verify: bool,
+    /// How long one request may take.
+    pub timeout: Duration,
     /// `false`: its slots are recorded `paused`.
     pub enabled: bool,
     /// How often to try.

@@ -100,11 +100,12 @@ impl FailureClass {
     pub fn advice(self) -> &'static str {
         match self {
             Self::Unreachable => {
-                "Check that the portal's host name resolves and that its port can be reached from this machine; \
-                 nothing was sent."
+                "Check that the portal's host name resolves and that its port, or the proxy's, can be reached from \
+                 this machine; nothing was sent."
             }
             Self::Tls => {
-                "Renew or complete the portal's certificate, or name its private CA in `ca_file`; nothing was sent."
+                "Renew or complete the portal's certificate, or name the CA that issued it in `ca_file` (a self-signed \
+                 certificate that is its own CA is not enough); nothing was sent."
             }
             Self::ServerError => {
                 "Look into the DocSpace server's own log and the state of its services: it answered with an error, \

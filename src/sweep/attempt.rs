@@ -72,10 +72,7 @@ impl<'a, K: Kind, A: Admission> Attempts<'a, K, A> {
         tokio::select! {
             biased;
             () = self.stop.soft.cancelled() => Err(Trouble::Stopped),
-            () = tokio::time::sleep_until(self.ground.job.end) => Err(match self.admission.is_paused() {
-                true => Trouble::Paused,
-                false => Trouble::TimeOver,
-            }),
+            () = tokio::time::sleep_until(self.ground.job.end) => Err(if self.admission.is_paused() { Trouble::Paused } else { Trouble::TimeOver }),
             permit = self.admission.enter() => Ok(permit),
         }
     }

@@ -37,7 +37,10 @@ impl Ground<'_> {
             }
         }
         self.allowed(clock)?;
-        self.delete_history(portal).await?;
+        if let Err(trouble) = self.delete_history(portal).await {
+            self.last_look(portal, &trouble).await;
+            return Err(trouble);
+        }
         if !self.job.verify || self.seen.unserved.list || self.is_gone(portal).await? {
             return Ok(());
         }
@@ -57,6 +60,17 @@ impl Ground<'_> {
             Err(_) => Deletion::Unclear,
         };
         answer.map_err(Trouble::Portal)
+    }
+
+    /// A deletion's answer that makes no sense ends the sweep, but the list can still tell what was done. The trouble stays
+    /// what it is, whatever comes of this.
+    async fn last_look<P: ReadPortal>(&mut self, portal: &P, trouble: &Trouble) {
+        let senseless =
+            |error: &PortalError| matches!(error.class, FailureClass::BadResponse | FailureClass::NotAPortal);
+        let ends = matches!(trouble, Trouble::Portal(error) if senseless(error));
+        if ends && self.job.verify && self.seen.deletion == Deletion::Unclear {
+            self.is_gone(portal).await.unwrap_or_default();
+        }
     }
 
     /// One call for each backup that is to go. What appeared after the decision is never touched.

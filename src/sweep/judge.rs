@@ -96,7 +96,7 @@ pub(super) fn report(
     let outcome = match ended {
         Ok(()) if deletes => success(seen, job.method),
         Ok(()) => Outcome::Planned,
-        Err((trouble, ended)) => trouble_outcome(seen, trouble, *ended),
+        Err((trouble, ended)) => trouble_outcome(job, seen, trouble, *ended),
     };
     let done = matches!(outcome, Outcome::Deleted | Outcome::NothingToDelete);
     let looked = seen.deletion == Deletion::Listed || outcome == Outcome::NothingToDelete;
@@ -114,7 +114,7 @@ pub(super) fn report(
     }
 }
 
-fn trouble_outcome(seen: &Seen, trouble: &Trouble, ended: Ended) -> Outcome {
+fn trouble_outcome(job: &Job, seen: &Seen, trouble: &Trouble, ended: Ended) -> Outcome {
     let listed = seen.deletion == Deletion::Listed;
     match trouble {
         _ if ended == Ended::Stopped => Outcome::Skipped(SkipReason::Shutdown),
@@ -126,6 +126,8 @@ fn trouble_outcome(seen: &Seen, trouble: &Trouble, ended: Ended) -> Outcome {
         Trouble::Remaining { .. } => Outcome::Partial,
         Trouble::TimeOver | Trouble::Paused if listed && !seen.left.is_empty() => Outcome::Partial,
         Trouble::TimeOver if seen.attempts == 0 => Outcome::Skipped(SkipReason::NoTime),
+        // The portal was not given the time that it may take for one answer, so its silence says nothing of it.
+        Trouble::TimeOver if untold(seen) && job.time < job.timeout => Outcome::Skipped(SkipReason::NoTime),
         Trouble::Paused if seen.attempts == 0 => Outcome::Skipped(SkipReason::RateLimited),
         Trouble::TimeOver | Trouble::Paused => Outcome::Failed(time_over(seen)),
         Trouble::Panicked(_) => Outcome::Failed(Failure {
@@ -140,6 +142,11 @@ fn trouble_outcome(seen: &Seen, trouble: &Trouble, ended: Ended) -> Outcome {
             Outcome::Failed(failure(seen, error.failure()))
         }
     }
+}
+
+/// Whether nothing is known of the portal: it was asked, no deletion was sent, and nothing has failed.
+fn untold(seen: &Seen) -> bool {
+    seen.step == Step::Asking && seen.deletion == Deletion::NotSent && seen.last_failure.is_none()
 }
 
 /// `nothing_to_delete` is what the lists showed: `bulk` deletes all the same, and looks again; `each` has nothing to

@@ -97,12 +97,16 @@ pub struct Job {
     pub keep: Option<Keep>,
     /// Whether the list is read again after the deletion.
     pub verify: bool,
+    /// How long one request may take.
+    pub timeout: Duration,
     /// How often to try.
     pub retry: RetryPolicy,
     /// How many portals of this tick may still be left without any backup; `None`: all of them.
     pub wipes: Option<Arc<Wipes>>,
     /// When the sweep has to be over.
     pub end: Instant,
+    /// How long the sweep may take in all.
+    pub time: Duration,
     /// The wall clock at the sweep's start.
     pub began: Timestamp,
     /// The wall clock at its end: the same instant as `end`, unless the machine slept or the clock was set.

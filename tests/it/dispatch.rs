@@ -60,6 +60,7 @@ impl House {
             method: Method::Bulk,
             keep: None,
             verify: true,
+            timeout: Duration::from_secs(100),
             enabled: true,
             retry: RetryPolicy::default(),
         });
@@ -73,7 +74,7 @@ impl House {
             sink.lock().unwrap().push((Instant::now(), report.clone()));
         });
         let clock = Arc::clone(&self.clock);
-        let work = Sweeping { connect: self.portals.clone(), clock: clock.clone() };
+        let work = Sweeping { connect: self.portals.clone(), clock: Arc::<ManualClock>::clone(&clock) };
         let stop = self.stop.clone();
         (Dispatcher::new(work, clock, Waits::default(), self.caps, stop, on_report), reports)
     }

@@ -65,6 +65,8 @@ impl Bench {
             end: Instant::now() + Duration::from_secs(3600),
             began: NOW.parse().unwrap(),
             over_at: Timestamp::MAX,
+            time: Duration::from_secs(3600),
+            timeout: Duration::from_secs(100),
             next_slot: None,
         };
         Self { portal, portals, job }

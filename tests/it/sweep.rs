@@ -65,6 +65,8 @@ impl Bench {
             end: Instant::now() + Duration::from_secs(3600),
             began: "2026-11-24T03:00:00Z".parse().unwrap(),
             over_at: Timestamp::MAX,
+            time: Duration::from_secs(3600),
+            timeout: Duration::from_secs(100),
             next_slot: None,
         };
         Self { portal, portals, job, gate: Arc::default(), stop: Stop::default() }
@@ -455,4 +457,23 @@ async fn no_deletion_is_sent_after_the_end_by_the_wall_clock() {
     let report = bench.sweep().await;
     assert!(matches!(report.outcome, Outcome::Failed(_)), "{:?}", report.outcome);
     assert_eq!(bench.portal.calls(), [RestoreProgress, History]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_portal_that_was_given_no_time_is_not_blamed() {
+    let mut bench = Bench::new(&["a"]);
+    bench.job.end = Instant::now() + Duration::from_millis(20);
+    bench.job.time = Duration::from_millis(20);
+    bench.portal.script(History, 1, Act::Hang);
+    assert_eq!(bench.sweep().await.outcome, Outcome::Skipped(SkipReason::NoTime));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_makes_no_sense_ends_the_sweep_but_not_without_a_look() {
+    let bench = Bench::new(&["a", "b"]);
+    bench.portal.script(DeleteHistory, 1, Act::FailAfterwards(error(FailureClass::BadResponse, Some(200))));
+    let report = bench.sweep().await;
+    assert_eq!((class(&report), report.attempts), (Some(FailureClass::BadResponse), 1));
+    assert_eq!((report.counts.deleted, report.counts.remaining, report.verified), (Some(2), Some(0), false));
+    assert_eq!(bench.portal.deletions(), 1);
 }

@@ -184,6 +184,25 @@ async fn a_reader_that_has_gone_stops_no_sweep() {
     assert!(portals.iter().all(|portal| portal.records().is_empty() && portal.deletes().len() == 2));
 }
 
+/// A disk that is full under the results is no success, though every portal was swept.
+#[tokio::test(flavor = "multi_thread")]
+async fn results_that_cannot_be_printed_are_no_success() {
+    let server = Server::start().await.unwrap();
+    let acme = portal(&server, "acme").await;
+    let mut setup = Setup::by_hand();
+    setup.admit(&acme);
+    for arguments in [&["sweep", "--json"][..], &["sweep"]] {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let mut command = program(arguments);
+        command.arg("--config").arg(setup.write()).stdout(full).stderr(Stdio::piped());
+        let output = command.spawn().unwrap().wait_with_output().await.unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(said.contains("writing to stdout: No space left on device"), "{said}");
+    }
+    assert!(acme.records().is_empty());
+}
+
 /// Nobody reads the log, either.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_log_that_nobody_reads_stops_no_sweep() {

@@ -7,9 +7,10 @@ use docsweep::dispatch::splay_offset;
 use docsweep::domain::PortalName;
 use rustix::process::Signal;
 use serde_json::Value;
+use tokio::time::timeout;
 
 use super::{of, portal};
-use crate::support::process::{DEFAULTS, Ended, Process, Setup, records, sweeps};
+use crate::support::process::{DEFAULTS, Ended, LIMIT, Process, Setup, program, records, sweeps};
 
 /// A daemon whose one slot has come: `acme` is in a held deletion, `globex` waits for the only permit, and `later` for
 /// its place in the splay.
@@ -143,4 +144,24 @@ async fn an_idle_daemon_stops_at_once() {
         assert_eq!((ended.code(), sweeps(&ended.stderr).len()), (0, 0), "{ended:#?}");
     }
     assert!(server.requests().is_empty());
+}
+
+/// A reader of the log that stands still, such as a stalled journal, stops neither sweeps nor signals.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_whose_reader_stands_still_stops_nothing() {
+    let server = Server::start().await.unwrap();
+    let acme = portal(&server, "acme").await;
+    let mut setup = Setup::seconds("*");
+    setup.admit(&acme);
+    let (reader, writer) = std::io::pipe().unwrap();
+    let mut command = program(&["run"]);
+    command.arg("--config").arg(setup.write()).env("RUST_LOG", "trace").stderr(writer);
+    let mut child = command.kill_on_drop(true).spawn().unwrap();
+    // The pipe holds 64 KiB, and one traced sweep writes a good part of that.
+    timeout(LIMIT, acme.wait_route(Route::DeleteHistory, 8)).await.expect("sweeps go on");
+    let pid = rustix::process::Pid::from_raw(i32::try_from(child.id().unwrap()).unwrap()).unwrap();
+    rustix::process::kill_process(pid, Signal::TERM).unwrap();
+    let status = timeout(LIMIT, child.wait()).await.expect("it stops").unwrap();
+    assert_eq!(status.code(), Some(0));
+    drop(reader);
 }

@@ -203,6 +203,8 @@ fn job() -> Job {
         end: Instant::now(),
         began: SystemClock.now(),
         over_at: Timestamp::MAX,
+        time: Duration::from_secs(3600),
+        timeout: Duration::from_secs(100),
         next_slot: None,
     }
 }
