@@ -77,6 +77,7 @@ fn level(report: &SweepReport) -> Level {
     match &report.outcome {
         Outcome::Failed(_) | Outcome::Partial => Level::Error,
         Outcome::Missed(_)
+        | Outcome::Interrupted
         | Outcome::Skipped(
             SkipReason::Overlap
             | SkipReason::Busy

@@ -4,7 +4,7 @@
 //! comes back through `events`. A module imports only from its left in
 //!
 //! ```text
-//! domain, clock ← cron, keys ← retry, config, portal ← events ← sweep, schedule ← dispatch
+//! domain, clock ← cron, keys ← retry, config, portal, ledger ← events ← sweep, schedule ← dispatch
 //!               ← lifecycle, telemetry, cli ← commands ← main
 //! ```
 //!
@@ -19,6 +19,7 @@ pub mod dispatch;
 pub mod domain;
 pub mod events;
 pub mod keys;
+pub mod ledger;
 pub mod lifecycle;
 pub mod portal;
 pub mod retry;

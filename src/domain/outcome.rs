@@ -21,6 +21,8 @@ pub enum Outcome {
     Missed(MissedRun),
     /// The portal was disabled at its slot.
     Paused,
+    /// The daemon died during the sweep; how far it came is not known.
+    Interrupted,
     /// A dry run: nothing was sent that could delete.
     Planned,
 }
@@ -36,6 +38,7 @@ impl Outcome {
             Self::Skipped(_) => "skipped",
             Self::Missed(_) => "missed",
             Self::Paused => "paused",
+            Self::Interrupted => "interrupted",
             Self::Planned => "planned",
         }
     }

@@ -19,6 +19,11 @@ impl SweepId {
     pub fn random() -> Self {
         Self(Uuid::now_v7())
     }
+
+    /// Reads an id back from its text; `None` for a text that is none.
+    pub fn parse(text: &str) -> Option<Self> {
+        Uuid::try_parse(text).ok().map(Self)
+    }
 }
 
 impl fmt::Display for SweepId {
@@ -33,6 +38,8 @@ impl fmt::Display for SweepId {
 pub enum Trigger {
     /// A slot of the portal's schedule.
     Schedule,
+    /// A slot of the portal's schedule that passed while nothing ran, and was still worth it.
+    CatchUp,
     /// A person, with `docsweep sweep`.
     Manual,
 }
@@ -42,6 +49,7 @@ impl Trigger {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Schedule => "schedule",
+            Self::CatchUp => "catch_up",
             Self::Manual => "manual",
         }
     }
@@ -182,6 +190,10 @@ pub struct Record<'a> {
 const PARTIAL_ADVICE: &str = "Look into the DocSpace server's log for why these backups stay, and delete them by hand: \
                               the server says it deleted them, and still lists them.";
 
+/// What a sweep whose process died asks of a person.
+const INTERRUPTED_ADVICE: &str = "Find out why docsweep died; the portal is swept again at its next slot, and what this \
+                                  sweep had deleted by then is what `found` held and the portal lists no more.";
+
 impl SweepReport {
     /// The flat form.
     pub fn record(&self) -> Record<'_> {
@@ -197,6 +209,7 @@ impl SweepReport {
             }
             Outcome::Missed(run) => missed = Some(run),
             Outcome::Partial => advice = Some(PARTIAL_ADVICE),
+            Outcome::Interrupted => advice = Some(INTERRUPTED_ADVICE),
             Outcome::Deleted | Outcome::NothingToDelete | Outcome::Paused | Outcome::Planned => {}
         }
         Record {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 const ROWS: &[&[&str]] = &[
     &["domain", "clock"],
     &["cron", "keys"],
-    &["retry", "config", "portal"],
+    &["retry", "config", "portal", "ledger"],
     &["events"],
     &["sweep", "schedule"],
     &["dispatch"],
@@ -31,6 +31,7 @@ const MUST_NOT_NAME: &[(&str, &[&str])] = &[
     ("sweep", &["reqwest", "crate::cron", "croner", "crate::keys", "crate::config"]),
     ("schedule", &["reqwest", "crate::portal", "crate::config", "crate::keys", "crate::retry"]),
     ("dispatch", &["reqwest", "croner", "crate::keys", "crate::config", "tokio_cron_scheduler"]),
+    ("ledger", &["reqwest", "croner", "crate::cron", "crate::keys", "tokio::runtime"]),
     ("lifecycle", &["crate::portal", "crate::sweep", "crate::dispatch", "crate::config"]),
     ("cli", &["crate::config", "crate::commands", "tokio"]),
 ];
@@ -49,6 +50,7 @@ const SOLE_USERS: &[(&str, &str)] = &[
     ("rustix", "lifecycle"),
     ("SystemClock", "commands"),
     ("HttpPortals::new", "commands"),
+    ("rusqlite", "ledger"),
 ];
 
 #[test]

@@ -1,0 +1,17 @@
+//! The durable record of sweeps and of the backups that they removed.
+//!
+//! A slot is *claimed* by writing its row, before the first request of its sweep, and completed after its last one. So
+//! every slot ends in exactly one outcome, whatever happens to the process in between. Everybody else sees the
+//! [`Ledger`] trait alone, which says nothing of how the record is stored; the SQLite ledger keeps it in one SQLite file,
+//! for one process at a time, and its reader reads that file beside it.
+//!
+//! It refuses to write a file that is damaged, is no ledger, or comes from a newer docsweep. It does not know what a
+//! sweep does, and it reads no clock: times are handed in.
+
+mod contract;
+mod error;
+mod row;
+
+pub use contract::{Claim, Claimed, Health, Ledger, ProcessId, StoredPolicy};
+pub use error::LedgerError;
+pub use row::{BackupRow, Filter, PortalState, Row, Total};
