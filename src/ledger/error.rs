@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::domain::{Dump, SweepId};
+use crate::domain::{DumpSetting, SweepId};
 
 /// An error of the ledger. The first line says what is wrong, the second what to do.
 ///
@@ -141,7 +141,7 @@ pub enum LedgerError {
         /// Which sweep.
         sweep_id: SweepId,
         /// For which `Dump` value.
-        dump: Dump,
+        dump: DumpSetting,
     },
     /// A value was refused by the ledger's own rules.
     #[error(
