@@ -42,6 +42,28 @@ pub enum LedgerError {
         /// What the system said.
         detail: String,
     },
+    /// The ledger, or one of the files beside it, may not be opened.
+    #[error(
+        "the ledger {} cannot be opened: {detail}\nrun this as the user that docsweep runs as, and see that the file and \
+         those beside it (-wal, -shm, .lock) belong to that user",
+        path.display()
+    )]
+    Denied {
+        /// Which ledger.
+        path: PathBuf,
+        /// What the system said.
+        detail: String,
+    },
+    /// The file that was opened does not lie there any more.
+    #[error(
+        "the ledger {} was moved, deleted or replaced while docsweep has it open\nput the file back, or restart \
+         docsweep, which then uses the file that lies there or makes a new one",
+        path.display()
+    )]
+    Gone {
+        /// Which ledger.
+        path: PathBuf,
+    },
     /// There is no room.
     #[error(
         "there is no room to write the ledger {}\nfree space on its file system, or lower `ledger_retention`; sweeps \

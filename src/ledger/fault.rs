@@ -58,6 +58,7 @@ pub(super) fn translate(error: &rusqlite::Error, path: &Path) -> LedgerError {
         ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::AuthorizationForStatementDenied => {
             LedgerError::ReadOnly { path, detail }
         }
+        ErrorCode::CannotOpen => LedgerError::Denied { path, detail },
         ErrorCode::ConstraintViolation | ErrorCode::TypeMismatch | ErrorCode::TooBig => {
             LedgerError::Refused { detail }
         }

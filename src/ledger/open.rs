@@ -1,7 +1,7 @@
 //! Opens the ledger's file: looks first and without writing, and writes only to what is surely a sound ledger.
 
 use std::fs::{File, OpenOptions};
-use std::io::Read as _;
+use std::io::{ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -90,15 +90,23 @@ pub(super) fn open(path: &Path, limits: &Limits) -> Result<Connection, LedgerErr
 /// Opens a ledger for reading beside its writer, and says what schema it has.
 pub(super) fn open_to_read(path: &Path) -> Result<(Connection, u32), LedgerError> {
     let failed = |error: rusqlite::Error| translate(&error, path);
-    let length = match path.metadata() {
-        Ok(metadata) => metadata.len(),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+    let unreadable = |error: std::io::Error| match error.kind() {
+        ErrorKind::PermissionDenied => {
+            LedgerError::Denied { path: path.to_owned(), detail: error.to_string() }
+        }
+        _ => translate_io(&error, path),
+    };
+    match path.metadata() {
+        Ok(metadata) if !metadata.is_file() => return Err(not_a_ledger(path, "it is no file")),
+        Ok(metadata) if metadata.len() == 0 => {}
+        Ok(_) if !has_magic(path).map_err(unreadable)? => {
+            return Err(not_a_ledger(path, "it is no SQLite database"));
+        }
+        Ok(_) => {}
+        Err(error) if error.kind() == ErrorKind::NotFound => {
             return Err(LedgerError::Absent { path: path.to_owned() });
         }
-        Err(error) => return Err(translate_io(&error, path)),
-    };
-    if length > 0 && !has_magic(path).map_err(|error| translate_io(&error, path))? {
-        return Err(not_a_ledger(path, "it is no SQLite database"));
+        Err(error) => return Err(unreadable(error)),
     }
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(failed)?;

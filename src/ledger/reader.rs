@@ -26,7 +26,12 @@ const ROW: &str = "s.id, s.portal, s.schedule, s.slot, s.\"trigger\", s.dump, s.
 impl LedgerReader {
     /// Opens a ledger of this docsweep's own schema.
     pub fn open(path: &Path) -> Result<Self, LedgerError> {
-        let path = resolve(path)?;
+        let path = match resolve(path) {
+            Err(LedgerError::NoDirectory { .. }) => {
+                return Err(LedgerError::Absent { path: path.to_owned() });
+            }
+            resolved => resolved?,
+        };
         match open_to_read(&path)? {
             (connection, SCHEMA) => Ok(Self { connection, path }),
             (_, 0) => Err(LedgerError::Absent { path }),
@@ -37,8 +42,10 @@ impl LedgerReader {
     /// Where every portal stands that the ledger knows, by name.
     pub fn last_per_portal(&self) -> Result<Vec<PortalState>, LedgerError> {
         self.snapshot(|connection| {
-            let mut names = connection
-                .prepare("SELECT portal FROM portals UNION SELECT portal FROM sweeps ORDER BY portal")?;
+            let mut names = connection.prepare(
+                "SELECT portal FROM portals UNION SELECT portal FROM totals
+                 UNION SELECT portal FROM sweeps WHERE ended IS NULL ORDER BY portal",
+            )?;
             let names = names.query_map([], |row| row.get(0))?.collect::<Result<Vec<String>, _>>()?;
             names.into_iter().map(|portal| state(connection, portal)).collect()
         })
@@ -156,7 +163,9 @@ fn state(connection: &Connection, portal: String) -> rusqlite::Result<PortalStat
         )?
         .query_row(params![portal, success.map_or(0, |(id, _)| id)], |row| row.get(0))?;
     let running_since = connection
-        .prepare_cached("SELECT min(began) FROM sweeps WHERE portal = ?1 AND outcome = 'running'")?
+        .prepare_cached(
+            "SELECT min(began) FROM sweeps INDEXED BY sweeps_running WHERE portal = ?1 AND ended IS NULL",
+        )?
         .query_row([&portal], |row| time(row, 0))?;
     let accounted = connection
         .prepare_cached("SELECT accounted FROM portals WHERE portal = ?1")?

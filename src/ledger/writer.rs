@@ -4,7 +4,8 @@
 //! commits, and a single one waits for nothing. A piece of work that fails by itself is undone by itself; if the database
 //! fails, the whole batch is undone and everybody in it is told.
 
-use std::path::PathBuf;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
@@ -70,11 +71,18 @@ where
 impl Writer {
     /// Starts the thread, which owns the connection and the ledger's lock until the writer is dropped.
     pub(super) fn start(connection: Connection, lock: Lock, path: PathBuf) -> Result<Self, LedgerError> {
+        let Some(inode) = inode(&path) else { return Err(LedgerError::Gone { path }) };
         let (queue, work) = mpsc::channel(QUEUE);
         let shared =
             Arc::new(Shared { health: watch::Sender::new(Health::Well), commits: AtomicU64::new(0) });
-        let desk =
-            Desk { connection, _lock: lock, path: path.clone(), shared: Arc::clone(&shared), closed: None };
+        let desk = Desk {
+            connection,
+            _lock: lock,
+            path: path.clone(),
+            inode,
+            shared: Arc::clone(&shared),
+            closed: None,
+        };
         let thread =
             std::thread::Builder::new().name("ledger".to_owned()).spawn(move || desk.serve(work)).map_err(
                 |error| LedgerError::Io { path, detail: format!("no thread for its writer: {error}") },
@@ -143,6 +151,8 @@ struct Desk {
     connection: Connection,
     _lock: Lock,
     path: PathBuf,
+    /// Which file the connection writes, whatever lies at its path by now.
+    inode: (u64, u64),
     shared: Arc<Shared>,
     /// Why the file must not be written any more.
     closed: Option<LedgerError>,
@@ -191,6 +201,9 @@ impl Desk {
         let sql = |statement: &str| {
             self.connection.execute_batch(statement).map_err(|error| translate(&error, &self.path))
         };
+        if inode(&self.path) != Some(self.inode) {
+            return Err(LedgerError::Gone { path: self.path.clone() });
+        }
         sql("BEGIN IMMEDIATE")?;
         let before = self.changes()?;
         let mut results = Vec::with_capacity(batch.len());
@@ -237,4 +250,9 @@ impl Desk {
         }
         self.shared.failing(error);
     }
+}
+
+/// Which file lies at a path.
+fn inode(path: &Path) -> Option<(u64, u64)> {
+    path.metadata().ok().map(|file| (file.dev(), file.ino()))
 }

@@ -12,6 +12,7 @@ mod cli;
 mod config;
 mod daemon;
 mod dispatch;
+mod ledger;
 mod portal;
 mod readme;
 mod retention;

@@ -62,7 +62,7 @@ CREATE TABLE sweeps (
 CREATE UNIQUE INDEX sweeps_slot ON sweeps (portal, slot, dump) WHERE slot IS NOT NULL AND last_slot IS NULL;
 CREATE INDEX sweeps_run ON sweeps (portal, last_slot) WHERE last_slot IS NOT NULL;
 CREATE INDEX sweeps_portal ON sweeps (portal);
-CREATE INDEX sweeps_running ON sweeps (process) WHERE ended IS NULL;
+CREATE INDEX sweeps_running ON sweeps (portal) WHERE ended IS NULL;
 CREATE INDEX sweeps_ended ON sweeps (ended) WHERE ended IS NOT NULL;
 
 -- The backups that a sweep removed, left, or found before it came to an end that nobody saw.
