@@ -6,9 +6,10 @@ use super::open::problems;
 
 /// Our own rules: each statement yields one line for each row that breaks its rule, and none in a sound ledger.
 const RULES: [&str; 6] = [
-    "SELECT 'portal ' || a.portal || ': the slot ' || a.slot || ' has two rows, ' || a.id || ' and ' || b.id
-     FROM sweeps a JOIN sweeps b ON b.portal = a.portal AND b.slot = a.slot AND b.last_slot IS NULL AND b.id > a.id
-     WHERE a.slot IS NOT NULL AND a.last_slot IS NULL AND (a.dump = b.dump OR a.dump = 'both' OR b.dump = 'both')",
+    "SELECT 'portal ' || portal || ': the slot ' || slot || ' has ' || count(*) || ' rows, from ' || min(id) || ' to '
+            || max(id)
+     FROM sweeps WHERE slot IS NOT NULL AND last_slot IS NULL
+     GROUP BY portal, slot HAVING count(*) > count(DISTINCT dump) OR (count(*) > 1 AND max(dump = 'both'))",
     "SELECT 'portal ' || s.portal || ': its slots are accounted for up to ' || coalesce(p.accounted, 'no instant')
             || ', but there is a row for ' || max(coalesce(s.last_slot, s.slot))
      FROM sweeps s LEFT JOIN portals p ON p.portal = s.portal
@@ -27,7 +28,8 @@ const RULES: [&str; 6] = [
            SELECT portal, outcome, 0, coalesce(deleted, 0) FROM sweeps WHERE outcome <> 'running')
      GROUP BY portal, outcome HAVING sum(counted) <> sum(held)",
     "SELECT 'portal ' || s.portal || ': sweep ' || s.sweep_id || ' runs, but its process is not the newest one'
-     FROM sweeps s WHERE s.outcome = 'running' AND s.process < (SELECT max(process) FROM sweeps)",
+     FROM sweeps s INDEXED BY sweeps_running
+     WHERE s.ended IS NULL AND s.process < (SELECT max(id) FROM processes)",
     "SELECT 'row ' || id || ': ' || coalesce(slot, '') || ' ' || began || ' is no time'
      FROM sweeps
      WHERE began NOT GLOB '????-??-??T??:??:??.???Z' OR slot NOT GLOB '????-??-??T??:??:??.???Z'",

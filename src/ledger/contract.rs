@@ -76,10 +76,12 @@ pub trait Ledger: Send + Sync + 'static {
         policies: Vec<(PortalName, StoredPolicy)>,
     ) -> impl Future<Output = Result<(), LedgerError>> + Send;
 
-    /// Returns when the ledger has answered. While it is failing, this also tries whether it can be written again.
+    /// Returns when the ledger has answered. While it is failing, this also tries whether it can be written again: it is
+    /// called now and then by somebody who waits for that, since no claims are made meanwhile.
     fn heartbeat(&self) -> impl Future<Output = Result<(), LedgerError>> + Send;
 
-    /// Whether the ledger can be written, as the last write had it.
+    /// Whether sweeps can be recorded. Any write that fails makes it [`Health::Failing`]; a claim or a heartbeat that
+    /// succeeds makes it [`Health::Well`].
     fn health(&self) -> watch::Receiver<Health>;
 }
 
@@ -138,8 +140,8 @@ pub struct StoredPolicy {
 /// Whether the ledger can be written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Health {
-    /// The last write succeeded.
+    /// Sweeps can be recorded.
     Well,
-    /// The last write failed, for this reason. Nothing that has to be recorded may begin.
+    /// A write failed, for this reason. Nothing that has to be recorded may begin.
     Failing(LedgerError),
 }

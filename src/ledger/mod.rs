@@ -15,6 +15,7 @@ mod fault;
 mod lock;
 mod open;
 mod portals;
+mod probe;
 mod reader;
 mod row;
 mod sqlite;

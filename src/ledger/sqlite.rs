@@ -6,16 +6,12 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use tokio::sync::watch;
 
-use super::fault::{Fault, translate};
+use super::fault::translate;
 use super::lock::Lock;
 use super::open::{self, Limits};
 use super::writer::Writer;
-use super::{Claim, Claimed, Health, Ledger, LedgerError, ProcessId, StoredPolicy, portals, store};
+use super::{Claim, Claimed, Health, Ledger, LedgerError, ProcessId, StoredPolicy, portals, probe, store};
 use crate::domain::{Backup, Dump, PortalName, SweepId, SweepReport};
-
-/// How many bytes a failing ledger tries to write before it counts as well again: more than any usual batch needs, so
-/// that it does not turn well and fail at the next claim.
-const PROBE: u32 = 256 * 1024;
 
 /// A ledger in a SQLite file that this process alone writes.
 ///
@@ -59,7 +55,7 @@ impl Ledger for SqliteLedger {
     async fn claim(&self, claims: Vec<Claim>) -> Result<Vec<Claimed>, LedgerError> {
         let process = self.process;
         self.writer
-            .call(move |connection| {
+            .prove(move |connection| {
                 claims.iter().map(|claim| store::claim(connection, process, claim)).collect()
             })
             .await
@@ -99,11 +95,9 @@ impl Ledger for SqliteLedger {
     }
 
     async fn prune(&self, before: Timestamp) -> Result<u64, LedgerError> {
-        let process = self.process;
         let mut pruned = 0;
         loop {
-            let dropped =
-                self.writer.call(move |connection| store::prune(connection, process, before)).await?;
+            let dropped = self.writer.call(move |connection| store::prune(connection, before)).await?;
             pruned += u64::from(dropped);
             if dropped < store::PRUNED_AT_ONCE {
                 return Ok(pruned);
@@ -123,13 +117,8 @@ impl Ledger for SqliteLedger {
         if self.writer.is_well() {
             return self.writer.call(|_| Ok(())).await;
         }
-        self.writer
-            .call(|connection| {
-                connection.execute("INSERT INTO probe (room) VALUES (zeroblob(?1))", [PROBE])?;
-                connection.execute("DELETE FROM probe", [])?;
-                Ok::<_, Fault>(())
-            })
-            .await
+        let path = self.path.clone();
+        self.writer.prove(move |connection| probe::probe(connection, &path)).await
     }
 
     fn health(&self) -> watch::Receiver<Health> {

@@ -336,8 +336,8 @@ pub(super) fn interrupt(
     at: Timestamp,
 ) -> Result<Vec<SweepReport>, Fault> {
     let mut select = connection.prepare(
-        "SELECT id, sweep_id, portal, schedule, slot, \"trigger\", dump, method, found, next_slot FROM sweeps
-         WHERE ended IS NULL AND process <> ?1 ORDER BY id",
+        "SELECT id, sweep_id, portal, schedule, slot, \"trigger\", dump, method, found, next_slot
+         FROM sweeps INDEXED BY sweeps_running WHERE ended IS NULL AND process <> ?1 ORDER BY id",
     )?;
     let rows = select
         .query_map([process], |row| Ok((row.get("id")?, abandoned(row)?)))?
@@ -375,20 +375,13 @@ fn abandoned(row: &Row<'_>) -> rusqlite::Result<SweepReport> {
     })
 }
 
-/// Drops the oldest rows that ended before an instant, [`PRUNED_AT_ONCE`] at most, and processes that left no rows.
-pub(super) fn prune(connection: &Connection, process: i64, before: Timestamp) -> Result<u32, Fault> {
+/// Drops the oldest rows that ended before an instant, [`PRUNED_AT_ONCE`] at most.
+pub(super) fn prune(connection: &Connection, before: Timestamp) -> Result<u32, Fault> {
     let dropped = connection
         .prepare_cached(
             "DELETE FROM sweeps WHERE id IN
                  (SELECT id FROM sweeps WHERE ended IS NOT NULL AND ended < ?1 ORDER BY ended LIMIT ?2)",
         )?
         .execute(params![Time(before), PRUNED_AT_ONCE])?;
-    let dropped = u32::try_from(dropped).unwrap_or(u32::MAX);
-    if dropped < PRUNED_AT_ONCE {
-        connection.execute(
-            "DELETE FROM processes WHERE id < ?1 AND id < (SELECT min(process) FROM sweeps)",
-            [process],
-        )?;
-    }
-    Ok(dropped)
+    Ok(u32::try_from(dropped).unwrap_or(u32::MAX))
 }

@@ -39,12 +39,15 @@ struct Shared {
 
 /// A piece of work, whatever it answers.
 trait Work: Send {
+    /// Whether its success shows that new sweeps can be recorded.
+    fn proves(&self) -> bool;
     fn run(&mut self, connection: &Connection) -> Result<(), Fault>;
     /// Tells the caller, once what `run` wrote is durable or undone.
     fn answer(self: Box<Self>, committed: Result<(), LedgerError>);
 }
 
 struct Task<T, F> {
+    proves: bool,
     work: Option<F>,
     value: Option<T>,
     reply: oneshot::Sender<Result<T, LedgerError>>,
@@ -55,6 +58,10 @@ where
     T: Send,
     F: FnOnce(&Connection) -> Result<T, Fault> + Send,
 {
+    fn proves(&self) -> bool {
+        self.proves
+    }
+
     fn run(&mut self, connection: &Connection) -> Result<(), Fault> {
         let Some(work) = self.work.take() else { return Ok(()) };
         self.value = Some(work(connection)?);
@@ -96,8 +103,26 @@ impl Writer {
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<T, Fault> + Send + 'static,
     {
+        self.enqueue(false, work).await
+    }
+
+    /// As `call`, for work whose success makes a failing ledger well again. Not every write does so: on a full disk a
+    /// small one may succeed where the next claim fails, and the ledger would be said to come and go.
+    pub(super) async fn prove<T, F>(&self, work: F) -> Result<T, LedgerError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, Fault> + Send + 'static,
+    {
+        self.enqueue(true, work).await
+    }
+
+    async fn enqueue<T, F>(&self, proves: bool, work: F) -> Result<T, LedgerError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, Fault> + Send + 'static,
+    {
         let (reply, answer) = oneshot::channel();
-        let task = Box::new(Task { work: Some(work), value: None, reply });
+        let task = Box::new(Task { proves, work: Some(work), value: None, reply });
         let queue = self.queue.as_ref().ok_or(LedgerError::Stopped)?;
         if queue.send(task).await.is_ok()
             && let Ok(answer) = answer.await
@@ -187,17 +212,17 @@ impl Desk {
         }
         let done = self.transaction(batch);
         match &done {
-            Ok((_, wrote)) if *wrote => self.shared.well(),
-            Ok(_) => {}
+            Ok(results) => {
+                if batch.iter().zip(results).any(|(work, result)| work.proves() && result.is_ok()) {
+                    self.shared.well();
+                }
+            }
             Err(error) => self.failed(error),
         }
-        done.map(|(results, _)| results)
+        done
     }
 
-    fn transaction(
-        &self,
-        batch: &mut [Box<dyn Work>],
-    ) -> Result<(Vec<Result<(), LedgerError>>, bool), LedgerError> {
+    fn transaction(&self, batch: &mut [Box<dyn Work>]) -> Result<Vec<Result<(), LedgerError>>, LedgerError> {
         let sql = |statement: &str| {
             self.connection.execute_batch(statement).map_err(|error| translate(&error, &self.path))
         };
@@ -224,7 +249,7 @@ impl Desk {
         if wrote {
             self.shared.commits.fetch_add(1, Ordering::Relaxed);
         }
-        Ok((results, wrote))
+        Ok(results)
     }
 
     fn changes(&self) -> Result<u64, LedgerError> {

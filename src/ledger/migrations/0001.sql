@@ -6,7 +6,8 @@
 PRAGMA application_id = 1685288816; -- "dswp"
 PRAGMA user_version = 1;
 
--- The processes that wrote rows. A pid alone comes back after a restart of the machine.
+-- The processes that wrote rows, one for each start. A pid alone comes back after a restart of the machine. They are not
+-- pruned: they are few, and small.
 CREATE TABLE processes (
     id      INTEGER PRIMARY KEY,
     pid     INTEGER NOT NULL,

@@ -213,7 +213,7 @@ async fn a_check_finds_what_does_not_fit_together() {
         found,
         [
             "a row of backups belongs to a row of sweeps that is not there",
-            "portal acme: the slot 2026-11-24T03:00:00.000Z has two rows, 1 and 2",
+            "portal acme: the slot 2026-11-24T03:00:00.000Z has 2 rows, from 1 to 2",
             "portal acme: its slots are accounted for up to 2026-11-24T01:00:00.000Z, but there is a row for \
              2026-11-24T03:00:00.000Z",
             "portal acme: 9 sweeps ended as paused, but its rows make 1",
