@@ -9,11 +9,12 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use docspace_sim::{Backup, Fault, Key, Portal, Route, Server, StorageKind};
-use docsweep::commands::{Exit, daemon};
+use docsweep::commands::{Exit, daemon, open_ledger};
 use docsweep::config::Config;
 use docsweep::domain::SweepReport;
 use docsweep::retry::Stop;
@@ -83,7 +84,8 @@ async fn demo() -> anyhow::Result<()> {
         // The receiver lives as long as the daemon.
         sender.send(report.clone()).unwrap_or_default();
     });
-    let daemon = daemon(&config, &path, waits(), stop.clone(), on_report);
+    let ledger = Arc::new(open_ledger(&config).context("the demo's own ledger")?);
+    let daemon = daemon(&config, &path, ledger, waits(), stop.clone(), on_report);
     let (exit, reports) = tokio::join!(daemon, watch(&guests, &mut results, &stop));
     ensure!(exit? == Exit::Ok, "the daemon did not end well");
     closing(&guests, &reports);
@@ -131,7 +133,9 @@ async fn guests(server: &Server) -> anyhow::Result<Vec<Guest>> {
 
 /// Writes the configuration, and a key file for each portal.
 fn write_config(folder: &Path, guests: &[Guest]) -> anyhow::Result<PathBuf> {
-    let mut text = String::from(
+    let ledger = folder.join("docsweep.db");
+    let mut text = format!("[daemon]\nledger = \"sqlite:{}\"\n\n", ledger.display());
+    text.push_str(
         r#"[daemon.log]
 level = "off"
 

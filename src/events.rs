@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use crate::domain::{
     Backup, Dump, Outcome, PortalName, Record, Removed, SkipReason, StorageKind, SweepId, SweepReport,
 };
+use crate::ledger::LedgerError;
 
 /// How loud a record is.
 enum Level {
@@ -83,6 +84,7 @@ fn level(report: &SweepReport) -> Level {
             | SkipReason::Busy
             | SkipReason::NoTime
             | SkipReason::RateLimited
+            | SkipReason::Ledger
             | SkipReason::WipeLimit,
         ) => Level::Warn,
         // What was cut after it had sent a deletion leaves a question open.
@@ -108,7 +110,18 @@ impl BackupRemoved<'_> {
     pub fn emit(&self) {
         let Removed { backup, doubt } = self.removed;
         if doubt.is_none() {
-            backup_record!(tracing::Level::INFO, self.report, backup, doubt, "backup removed");
+            let listed = self.report.counts.remaining.is_some();
+            if listed {
+                backup_record!(tracing::Level::INFO, self.report, backup, doubt, "backup removed");
+            } else {
+                backup_record!(
+                    tracing::Level::INFO,
+                    self.report,
+                    backup,
+                    doubt,
+                    "backup removed, as the server says"
+                );
+            }
             return;
         }
         backup_record!(
@@ -231,5 +244,54 @@ impl TickerStalled {
     /// Writes the record.
     pub fn emit(&self) {
         tracing::error!("the scheduler stands still: docsweep stops, so that its supervisor starts it anew");
+    }
+}
+
+/// The ledger cannot be written: nothing is begun until it can.
+#[derive(Debug)]
+pub struct LedgerFailing<'a>(pub &'a LedgerError);
+
+impl LedgerFailing<'_> {
+    /// Writes the record.
+    pub fn emit(&self) {
+        tracing::error!(detail = %self.0, "the ledger cannot be written: no sweep is started");
+    }
+}
+
+/// The ledger can be written again.
+#[derive(Debug)]
+pub struct LedgerWell {
+    /// For how many portals slots passed meanwhile.
+    pub owed: usize,
+}
+
+impl LedgerWell {
+    /// Writes the record.
+    pub fn emit(&self) {
+        tracing::info!(
+            portals = self.owed,
+            "the ledger can be written again: slots that passed are recorded as missed"
+        );
+    }
+}
+
+/// A sweep's outcome could not be written, and will be tried again.
+#[derive(Debug)]
+#[expect(missing_docs, reason = "the fields are those of the record")]
+pub struct LedgerRefused<'a> {
+    pub portal: &'a PortalName,
+    pub sweep_id: SweepId,
+    pub error: &'a LedgerError,
+}
+
+impl LedgerRefused<'_> {
+    /// Writes the record.
+    pub fn emit(&self) {
+        tracing::error!(
+            portal = self.portal.as_str(),
+            sweep_id = %self.sweep_id,
+            detail = %self.error,
+            "a sweep's outcome is not in the ledger yet"
+        );
     }
 }

@@ -1,7 +1,7 @@
 //! docsweep clears the backup history of many ONLYOFFICE DocSpace portals, on schedules, unattended.
 //!
 //! Data runs one way: `config` → `schedule` → `dispatch` → `sweep` → `portal`, and the report of what was observed
-//! comes back through `events`. A module imports only from its left in
+//! comes back through `ledger` and `events`. A module imports only from its left in
 //!
 //! ```text
 //! domain, clock ← cron, keys ← retry, config, portal, ledger ← events ← sweep, schedule ← dispatch

@@ -36,6 +36,7 @@ fn target(portal: &Portal) -> Target {
         schedule: portal.schedule.label.clone(),
         timetable: portal.schedule.timetable.clone(),
         offset: splay_offset(&portal.name, portal.schedule.splay),
+        catch_up: portal.schedule.catch_up,
         dump: portal.dump,
         method: portal.method,
         keep: portal.keep,

@@ -2,12 +2,16 @@
 
 mod check;
 mod fleet;
+mod history;
+mod ledger;
 mod next;
 mod output;
 mod report;
 mod run;
 mod show_config;
+mod status;
 mod sweep;
+mod why;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -19,6 +23,7 @@ use crate::config::{Config, LoadError, nearest};
 use crate::lifecycle::forbid_core_files;
 
 use fleet::{endpoints, targets};
+pub use ledger::open_ledger;
 pub use run::daemon;
 
 /// How the process ends. The numbers are design.md §7's: 78 is `EX_CONFIG`, which systemd shows by name.
@@ -56,9 +61,17 @@ pub fn run(cli: Cli) -> Exit {
     let forbidden = forbid_core_files().context("forbidding core files");
     let ended = forbidden.and_then(|()| match cli.command {
         Command::Run => run::run(config),
-        Command::Sweep { portals, dry_run: false, output } => sweep::sweep(config, &portals, output),
-        Command::Sweep { portals, dry_run: true, output } => sweep::plan(config, &portals, None, output),
-        Command::Plan { portals, at, output } => sweep::plan(config, &portals, at, output),
+        Command::Sweep { portals, dry_run: false, output, .. } => sweep::sweep(config, &portals, output),
+        Command::Sweep { portals, dry_run: true, at, output } | Command::Plan { portals, at, output } => {
+            sweep::plan(config, &portals, at, output)
+        }
+        Command::Status { portals, output } => status::run(config, &portals, output),
+        Command::History { portal, since, failed, deleted, number, output } => {
+            let wanted = history::Wanted { portal, since, failed, deleted, number };
+            history::run(config, wanted, output)
+        }
+        Command::Why { portal, time, output } => why::run(config, &portal, time, output),
+        Command::Ledger { command } => ledger::run(config, command),
         Command::Check { output } => check::run(config, output),
         Command::ShowConfig { output } => show_config::run(config, output),
         Command::ExampleConfig => output::text(include_str!("../../config.example.toml")).map(|()| Exit::Ok),
@@ -96,18 +109,29 @@ fn load(path: &Path) -> Result<Config, Refusal> {
     })
 }
 
+/// The names of the configuration's portals.
+fn configured(config: &Config) -> impl Iterator<Item = &str> + Clone {
+    config.portals.iter().map(|portal| portal.name.as_str())
+}
+
 /// Checks that every name is a portal's.
 fn known_portals(config: &Config, names: &[String]) -> Result<(), Refusal> {
+    known_among(names, configured(config), "the configuration has no")
+}
+
+/// Checks that every name is one of `all`; `lacks` begins the complaint: who has no such portal.
+fn known_among<'n>(
+    names: &[String],
+    all: impl Iterator<Item = &'n str> + Clone,
+    lacks: &str,
+) -> Result<(), Refusal> {
     for name in names {
-        if config.portals.iter().any(|portal| portal.name.as_str() == name) {
+        if all.clone().any(|known| known == name) {
             continue;
         }
-        let nearest = nearest(name, config.portals.iter().map(|portal| portal.name.as_str()));
-        let hint = nearest.map(|nearest| format!("; did you mean {nearest:?}?")).unwrap_or_default();
-        return Err(Refusal {
-            exit: Exit::Usage,
-            text: format!("error: the configuration has no portal {name:?}{hint}\n"),
-        });
+        let hint = nearest(name, all).map(|nearest| format!("; did you mean {nearest:?}?"));
+        let hint = hint.unwrap_or_default();
+        return Err(Refusal { exit: Exit::Usage, text: format!("error: {lacks} portal {name:?}{hint}\n") });
     }
     Ok(())
 }

@@ -13,9 +13,6 @@ use crate::clock::{Clock, SystemClock};
 use crate::cron::Timetable;
 use crate::dispatch::Target;
 
-/// How many portals a table row names before it counts the rest.
-const NAMED: usize = 3;
-
 /// One slot of one schedule, and the portals that are due at it.
 #[derive(Serialize)]
 struct Upcoming<'a> {
@@ -45,7 +42,12 @@ pub(super) fn run(path: &Path, number: u32, names: &[String], output: Output) ->
         return Ok(Exit::Ok);
     }
     let rows = slots.iter().map(|slot| {
-        vec![slot.slot.to_string(), slot.local.clone(), slot.schedule.to_owned(), named(&slot.portals)]
+        vec![
+            slot.slot.to_string(),
+            slot.local.clone(),
+            slot.schedule.to_owned(),
+            output::some_of(&slot.portals),
+        ]
     });
     output::table(&["SLOT", "LOCAL TIME", "SCHEDULE", "PORTALS"], rows)?;
     Ok(Exit::Ok)
@@ -79,12 +81,4 @@ fn upcoming(targets: &[Target], now: Timestamp, number: usize) -> Vec<Upcoming<'
         heap.extend(timetable.next_after(slot).map(|next| Reverse((next, key))));
     }
     slots
-}
-
-fn named(portals: &[&str]) -> String {
-    let first: Vec<&str> = portals.iter().take(NAMED).copied().collect();
-    match portals.len().saturating_sub(NAMED) {
-        0 => first.join(", "),
-        rest => format!("{} and {rest} more", first.join(", ")),
-    }
 }

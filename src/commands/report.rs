@@ -1,6 +1,6 @@
 //! Reports for people and for machines.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::Serialize;
 
 use super::output;
@@ -128,22 +128,9 @@ fn row(verdict: &Verdict, now: Timestamp) -> Vec<String> {
     vec![
         name.to_owned(),
         backup.created_on.map_or_else(|| "?".to_owned(), |at| at.to_string()),
-        backup.created_on.map_or_else(|| "?".to_owned(), |at| age(now.duration_since(at))),
+        backup.created_on.map_or_else(|| "?".to_owned(), |at| output::age(now.duration_since(at))),
         backup.storage.map_or("?", StorageKind::as_str).to_owned(),
         fate(verdict).to_owned(),
         reason.to_string(),
     ]
-}
-
-/// An age in its two largest units; nothing for what is yet to come.
-fn age(age: SignedDuration) -> String {
-    let seconds = age.as_secs();
-    let (days, hours, minutes) = (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60);
-    match seconds {
-        ..0 => "-".to_owned(),
-        0..60 => format!("{seconds}s"),
-        60..3_600 => format!("{minutes}m"),
-        3_600..86_400 => format!("{hours}h {minutes}m"),
-        _ => format!("{days}d {hours}h"),
-    }
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::io::{self, IsTerminal as _};
 use std::path::Path;
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -11,11 +11,12 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 
 use super::run::{block_on, dispatcher, portals, sweeping};
-use super::{Exit, known_portals, load, output, report, targets};
+use super::{Exit, known_portals, load, open_ledger, output, report, targets};
 use crate::cli::Output;
 use crate::config::Config;
 use crate::dispatch::{OnReport, Target};
 use crate::domain::{Outcome, PortalName, SweepReport};
+use crate::ledger::{Ledger, MemoryLedger};
 use crate::lifecycle::Signals;
 use crate::portal::HttpReaders;
 use crate::retry::Stop;
@@ -27,7 +28,8 @@ const TICK: Duration = Duration::from_millis(200);
 
 /// Deletes now.
 pub(super) fn sweep(path: &Path, names: &[String], output: Output) -> anyhow::Result<Exit> {
-    let reports = on_demand(path, names, output, sweeping)?;
+    let work = |config: &Config| Ok((sweeping(config), open_ledger(config)?));
+    let reports = on_demand(path, names, output, work)?;
     if !output.json {
         report::sweeps(&reports)?;
     }
@@ -41,7 +43,9 @@ pub(super) fn plan(
     at: Option<Timestamp>,
     output: Output,
 ) -> anyhow::Result<Exit> {
-    let work = |config: &Config| Planning { look: HttpReaders::new(portals(config)), at };
+    // A dry run leaves no record.
+    let look = |config: &Config| HttpReaders::new(portals(config));
+    let work = |config: &Config| Ok((Planning { look: look(config), at }, MemoryLedger::default()));
     let reports = on_demand(path, names, output, work)?;
     if !output.json {
         report::plans(&reports, at)?;
@@ -56,11 +60,11 @@ fn exit(reports: &[SweepReport]) -> Exit {
     if reports.iter().all(well) { Exit::Ok } else { Exit::Portal }
 }
 
-fn on_demand<W: Work>(
+fn on_demand<W: Work, L: Ledger>(
     path: &Path,
     names: &[String],
     output: Output,
-    work: impl FnOnce(&Config) -> W,
+    work: impl FnOnce(&Config) -> anyhow::Result<(W, L)>,
 ) -> anyhow::Result<Vec<SweepReport>> {
     let config = load(path)?;
     known_portals(&config, names)?;
@@ -70,8 +74,9 @@ fn on_demand<W: Work>(
     if chosen.is_empty() {
         output::complain("warning: every portal is disabled: there is nothing to sweep\n");
     }
-    let work = work(&config);
-    let mut reports = block_on(carry_out(&config, work, chosen, progress, output))??;
+    let (work, ledger) = work(&config)?;
+    let ledger = Arc::new(ledger);
+    let mut reports = block_on(carry_out(&config, work, Arc::clone(&ledger), chosen, progress, output))??;
     let places: HashMap<&PortalName, usize> =
         config.portals.iter().map(|portal| &portal.name).zip(0..).collect();
     reports.sort_by_key(|report| places.get(&report.portal).copied());
@@ -88,9 +93,10 @@ fn chosen(config: &Config, names: &[String]) -> Vec<Target> {
     all
 }
 
-async fn carry_out<W: Work>(
+async fn carry_out<W: Work, L: Ledger>(
     config: &Config,
     work: W,
+    ledger: Arc<L>,
     targets: Vec<Target>,
     progress: MultiProgress,
     output: Output,
@@ -110,7 +116,7 @@ async fn carry_out<W: Work>(
         // The receiver lives until the dispatcher has ended.
         sender.send((report.clone(), printed)).unwrap_or_default();
     });
-    let dispatcher = dispatcher(config, work, Waits::default(), stop.clone(), on_report);
+    let dispatcher = dispatcher(config, work, ledger, Waits::default(), stop.clone(), on_report);
     tokio::select! {
         () = dispatcher.once(targets) => {}
         never = signals.watch(&stop, config.daemon.shutdown_grace) => match never {},

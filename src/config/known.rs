@@ -26,6 +26,8 @@ pub(super) const FILE: &[Known] = &[
 pub(super) const DAEMON: &[Known] = &[
     known("concurrency", "64"),
     known("per_server", "4"),
+    known("ledger", "\"sqlite:docsweep.db\""),
+    known("ledger_retention", "\"400d\""),
     known("shutdown_grace", "\"30s\""),
     known("log", "{ format = \"auto\", level = \"info\" }"),
 ];
@@ -37,8 +39,12 @@ pub(super) const LOG: &[Known] = &[known("format", "\"auto\""), known("level", "
 pub(super) const SAFETY: &[Known] = &[known("max_wipes", "3")];
 
 /// `[schedules.NAME]`, and the table of an inline schedule.
-pub(super) const SCHEDULE: &[Known] =
-    &[known("cron", "\"0 3 * * *\""), known("timezone", "\"UTC\""), known("splay", "\"0s\"")];
+pub(super) const SCHEDULE: &[Known] = &[
+    known("cron", "\"0 3 * * *\""),
+    known("timezone", "\"UTC\""),
+    known("splay", "\"0s\""),
+    known("catch_up", "\"0s\""),
+];
 
 /// `[[portals]]`.
 pub(super) const PORTAL: &[Known] = &[

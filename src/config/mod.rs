@@ -13,11 +13,13 @@ mod cross;
 mod filter;
 mod keep;
 mod known;
+mod ledger;
 mod load;
 mod mask;
 mod problem;
 mod raw;
 mod reader;
+mod schedules;
 mod show;
 mod source;
 mod types;
@@ -25,6 +27,7 @@ mod validate;
 mod value;
 
 pub(crate) use known::nearest;
+pub use ledger::{LedgerUrl, LedgerUrlError};
 pub use load::LoadError;
 pub use problem::{Problem, ProblemView, Problems};
 pub use show::{

@@ -5,16 +5,16 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::known;
+use super::ledger::{self, LedgerUrl};
 use super::problem::Problem;
 use super::reader::{At, Field, Reader, Section};
-use super::types::{LogFormat, ProxyUrl, default};
+use super::schedules::{self, RawNamed, RawSchedule};
+use super::types::{LogFormat, ProxyUrl};
 use super::value::{Fault, boolean, checked, choice, duration, integer, kind, quote, text};
 use super::{filter, keep, source};
-use crate::cron::Timetable;
 use crate::domain::{
     Authorization, DumpSetting, Keep, Method, PortalName, PortalUrl, PortalUrlError, ServerName,
 };
@@ -24,12 +24,14 @@ use crate::keys::ApiKeySource;
 const MOMENT: Duration = Duration::from_millis(1);
 const HOUR: Duration = Duration::from_hours(1);
 const DAY: Duration = Duration::from_hours(24);
+/// 100 years, of 365.25 days as durations have them.
+const CENTURY: Duration = Duration::from_hours(100 * 8766);
 
 /// The whole file.
 #[derive(Default)]
 pub(super) struct RawFile {
     pub(super) daemon: RawDaemon,
-    pub(super) max_wipes: Field<u32>,
+    pub(super) safety: RawSafety,
     pub(super) schedules: Vec<RawNamed>,
     /// Whether `schedules` is there and no table of schedules.
     pub(super) schedules_lost: bool,
@@ -44,23 +46,17 @@ pub(super) struct RawFile {
 pub(super) struct RawDaemon {
     pub(super) concurrency: Field<u32>,
     pub(super) per_server: Field<u32>,
+    pub(super) ledger: Field<LedgerUrl>,
+    pub(super) ledger_retention: Field<Duration>,
     pub(super) shutdown_grace: Field<Duration>,
     pub(super) format: Field<LogFormat>,
     pub(super) level: Field<String>,
 }
 
-/// `[schedules.NAME]`.
-pub(super) struct RawNamed {
-    pub(super) name: String,
-    /// `None`: what is wrong with it has been reported.
-    pub(super) schedule: Option<RawSchedule>,
-}
-
-/// A schedule without its name.
-#[derive(Clone)]
-pub(super) struct RawSchedule {
-    pub(super) timetable: Timetable,
-    pub(super) splay: Duration,
+/// `[safety]`.
+#[derive(Default)]
+pub(super) struct RawSafety {
+    pub(super) max_wipes: Field<u32>,
 }
 
 /// A portal's `schedule`.
@@ -117,11 +113,11 @@ pub(super) struct RawRetry {
 pub(super) fn file<'t>(reader: &mut Reader<'t>, root: &'t DeTable<'t>, folder: &Path) -> RawFile {
     let root = reader.open("the file", 0..0, root, known::FILE);
     let daemon = daemon(reader, &root);
-    let max_wipes = match reader.child(&root, "safety", "[safety]", known::SAFETY) {
-        Some(section) => reader.read(&section, "max_wipes", integer(0..=1_000_000)),
-        None => Field::Absent,
+    let safety = match reader.child(&root, "safety", "[safety]", known::SAFETY) {
+        Some(section) => RawSafety { max_wipes: reader.read(&section, "max_wipes", integer(0..=1_000_000)) },
+        None => RawSafety::default(),
     };
-    let schedules = schedules(reader, &root);
+    let schedules = schedules::named(reader, &root);
     let schedules_lost = root.get("schedules").is_some_and(|value| value.get_ref().as_table().is_none());
     let defaults = match reader.child(&root, "defaults", "[defaults]", known::defaults()) {
         Some(section) => settings(reader, &section, folder),
@@ -130,7 +126,7 @@ pub(super) fn file<'t>(reader: &mut Reader<'t>, root: &'t DeTable<'t>, folder: &
     let portals = portals(reader, &root, folder);
     RawFile {
         daemon,
-        max_wipes,
+        safety,
         schedules,
         schedules_lost,
         defaults,
@@ -146,6 +142,8 @@ fn daemon<'t>(reader: &mut Reader<'t>, root: &Section<'t>) -> RawDaemon {
     let mut daemon = RawDaemon {
         concurrency: reader.read(&section, "concurrency", integer(1..=10_000)),
         per_server: reader.read(&section, "per_server", integer(1..=1000)),
+        ledger: reader.read(&section, "ledger", ledger::url),
+        ledger_retention: reader.read(&section, "ledger_retention", duration(DAY..=CENTURY)),
         shutdown_grace: reader.read(&section, "shutdown_grace", duration(Duration::ZERO..=HOUR)),
         ..RawDaemon::default()
     };
@@ -155,89 +153,6 @@ fn daemon<'t>(reader: &mut Reader<'t>, root: &Section<'t>) -> RawDaemon {
         daemon.level = reader.read(&log, "level", filter::level);
     }
     daemon
-}
-
-fn schedules<'t>(reader: &mut Reader<'t>, root: &Section<'t>) -> Vec<RawNamed> {
-    if let Some(value) = root.get("schedules").filter(|value| value.get_ref().as_array().is_some()) {
-        let problem = Problem::new(value.span(), "a schedule has its name in its header")
-            .label("this begins a list")
-            .help("write `[schedules.nightly]`");
-        reader.problems.push(problem);
-        return Vec::new();
-    }
-    let Some(value) = root.get("schedules") else { return Vec::new() };
-    let DeValue::Table(table) = value.get_ref() else {
-        reader.report(root, "schedules", value.span(), Fault::kind("a table", value.get_ref()));
-        return Vec::new();
-    };
-    let mut named = Vec::new();
-    for (name, at, value) in super::reader::in_file_order(table) {
-        reader.marks.show(at.clone());
-        if let Err(message) = schedule_name(name) {
-            let problem = Problem::new(at.clone(), message).help("write, for example, `[schedules.nightly]`");
-            reader.problems.push(problem);
-        }
-        named.push(RawNamed { name: name.to_owned(), schedule: named_schedule(reader, name, value) });
-    }
-    named
-}
-
-/// A schedule's name stands in records and metrics, so it has bounds, but wider ones than a portal's.
-fn schedule_name(name: &str) -> Result<(), &'static str> {
-    match name {
-        _ if name.trim().is_empty() => Err("a schedule's name cannot be empty"),
-        _ if name.trim() != name => Err("a schedule's name cannot begin or end with white space"),
-        _ if name.chars().count() > 63 => Err("a schedule's name has at most 63 characters"),
-        _ if name.chars().any(char::is_control) => Err("a schedule's name cannot hold control characters"),
-        _ => Ok(()),
-    }
-}
-
-fn named_schedule<'t>(
-    reader: &mut Reader<'t>,
-    name: &str,
-    value: &'t Spanned<DeValue<'t>>,
-) -> Option<RawSchedule> {
-    let title = format!("schedule {}", quote(name));
-    let DeValue::Table(table) = value.get_ref() else {
-        reader.mark_entry(name, value);
-        let found = kind(value.get_ref());
-        let problem = Problem::new(value.span(), format!("{title} must be a table, not {found}"))
-            .label("expected a table")
-            .help("write, for example, `nightly = { cron = \"0 3 * * *\" }`");
-        reader.problems.push(problem);
-        return None;
-    };
-    let section = reader.open(title, value.span(), table, known::SCHEDULE);
-    schedule(reader, &section)
-}
-
-fn schedule<'t>(reader: &mut Reader<'t>, section: &Section<'t>) -> Option<RawSchedule> {
-    let cron = section.get("cron").and_then(|value| value.get_ref().as_str()).map(|text| reader.cron(text));
-    let cron = reader.read(section, "cron", |value| match cron {
-        Some(Ok(cron)) => Ok(cron),
-        Some(Err(error)) => Err(Fault::Value { message: error.message, help: error.help, part: error.span }),
-        None => Err(Fault::kind("a cron expression such as \"0 3 * * *\"", value)),
-    });
-    let zone =
-        section.get("timezone").and_then(|value| value.get_ref().as_str()).map(|name| reader.zone(name));
-    let zone = reader.read(section, "timezone", |value| match zone {
-        Some(Ok(zone)) => Ok(zone),
-        Some(Err(error)) => Err(Fault::value(error.to_string()).help(match error.nearest {
-            Some(near) => format!("did you mean \"{near}\"?"),
-            None => "write a name from the IANA database, such as \"Europe/Riga\"".to_owned(),
-        })),
-        None => Err(Fault::kind("the name of a time zone", value)),
-    });
-    // A longer splay than a day would start sweeps after the next day's slot of every usual schedule.
-    let splay = reader.read(section, "splay", duration(Duration::ZERO..=DAY));
-    if matches!(cron, Field::Absent) {
-        reader.missing(section, "cron");
-    }
-    let zone = zone.settle(crate::cron::Zone::utc());
-    let splay = splay.settle(default::SPLAY);
-    let timetable = Timetable { cron: cron.good()?.value.clone(), zone: zone? };
-    Some(RawSchedule { timetable, splay: splay? })
 }
 
 fn portals<'t>(reader: &mut Reader<'t>, root: &Section<'t>, folder: &Path) -> Vec<RawPortal> {
@@ -347,7 +262,7 @@ fn schedule_ref<'t>(reader: &mut Reader<'t>, section: &Section<'t>) -> Field<Raw
             .read(section, "schedule", |value| Ok(RawScheduleRef::Named(text(value, expected)?.to_owned())));
     };
     let inline = reader.open("this schedule", value.span(), table, known::SCHEDULE);
-    let schedule = schedule(reader, &inline);
+    let schedule = schedules::schedule(reader, &inline);
     Field::Good(At { span: value.span(), value: RawScheduleRef::Inline(schedule) })
 }
 

@@ -218,7 +218,7 @@ impl<'t> Reader<'t> {
             DeValue::Array(_) => {}
             _ => self.marks.show(value.span()),
         }
-        if matches!(key, "proxy" | "url") {
+        if matches!(key, "proxy" | "url" | "ledger") {
             self.hide_user(value);
         }
     }

@@ -34,6 +34,8 @@ pub enum View<'a> {
 pub struct DaemonView<'a> {
     pub concurrency: usize,
     pub per_server: usize,
+    pub ledger: String,
+    pub ledger_retention: String,
     pub shutdown_grace: String,
     pub log: LogView<'a>,
 }
@@ -62,6 +64,7 @@ pub struct ScheduleView<'a> {
     pub cron: &'a str,
     pub timezone: &'a str,
     pub splay: String,
+    pub catch_up: String,
 }
 
 /// A portal's `schedule`: a name, or a table.
@@ -225,10 +228,12 @@ impl Config {
 
 impl<'a> DaemonView<'a> {
     fn new(daemon: &'a Daemon) -> Self {
-        let Daemon { concurrency, per_server, shutdown_grace, log } = daemon;
+        let Daemon { concurrency, per_server, ledger, ledger_retention, shutdown_grace, log } = daemon;
         Self {
             concurrency: *concurrency,
             per_server: *per_server,
+            ledger: ledger.to_string(),
+            ledger_retention: in_days(*ledger_retention),
             shutdown_grace: written(*shutdown_grace),
             log: LogView { format: log.format, level: &log.level },
         }
@@ -253,12 +258,13 @@ impl KeepView {
 
 impl<'a> ScheduleView<'a> {
     fn named(schedule: &'a Schedule) -> Self {
-        let Schedule { label, timetable, splay } = schedule;
+        let Schedule { label, timetable, splay, catch_up } = schedule;
         Self {
             name: Some(label.as_str()),
             cron: timetable.cron.as_str(),
             timezone: timetable.zone.name(),
             splay: written(*splay),
+            catch_up: written(*catch_up),
         }
     }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde::Serialize;
 use url::Url;
 
+use super::LedgerUrl;
 use crate::cron::Timetable;
 use crate::domain::{
     Authorization, DumpSetting, Keep, Method, PortalName, PortalUrl, RetryPolicy, ScheduleLabel, ServerName,
@@ -34,6 +35,10 @@ pub struct Daemon {
     pub concurrency: usize,
     /// Sweeps running at once against one server; at least 1.
     pub per_server: usize,
+    /// Where the ledger is.
+    pub ledger: LedgerUrl,
+    /// How long a sweep stays in the ledger; from a day to 100 years.
+    pub ledger_retention: Duration,
     /// How long running sweeps may finish after SIGTERM; zero ends them at once.
     pub shutdown_grace: Duration,
     /// `[daemon.log]`.
@@ -45,6 +50,8 @@ impl Default for Daemon {
         Self {
             concurrency: 64,
             per_server: 4,
+            ledger: LedgerUrl::Sqlite("docsweep.db".into()),
+            ledger_retention: Duration::from_hours(400 * 24),
             shutdown_grace: Duration::from_secs(30),
             log: Log { format: LogFormat::Auto, level: "info".to_owned() },
         }
@@ -103,6 +110,8 @@ pub struct Schedule {
     pub timetable: Timetable,
     /// Each portal starts at a fixed offset within this span after the slot; at most 24 hours.
     pub splay: Duration,
+    /// How late the newest slot that passed while nothing ran may still be made up for; at most 7 days. Zero: not at all.
+    pub catch_up: Duration,
 }
 
 /// One `[[portals]]` entry with all that it inherits.
@@ -160,6 +169,8 @@ pub(super) mod default {
     pub(crate) const TIMEOUT: Duration = Duration::from_secs(100);
     /// `splay`.
     pub(crate) const SPLAY: Duration = Duration::ZERO;
+    /// `catch_up`.
+    pub(crate) const CATCH_UP: Duration = Duration::ZERO;
 }
 
 /// The address of a proxy. It may hold a password, which neither `Display` nor `Debug` shows.

@@ -10,8 +10,9 @@ use std::time::Duration;
 use super::cross;
 use super::known::nearest;
 use super::problem::Problem;
-use super::raw::{RawDaemon, RawFile, RawPortal, RawRetry, RawSchedule, RawScheduleRef, RawSettings};
+use super::raw::{RawDaemon, RawFile, RawPortal, RawRetry, RawSafety, RawScheduleRef, RawSettings};
 use super::reader::{At, Field, listed};
+use super::schedules::{RawNamed, RawSchedule};
 use super::types::{Config, Daemon, Log, Portal, Safety, Schedule, default};
 use super::value::quote;
 use crate::domain::{
@@ -39,8 +40,11 @@ pub(super) fn resolve(raw: &RawFile, text_len: usize, problems: &mut Vec<Problem
     let schedules =
         raw.schedules.iter().map(|raw| named.get(raw.name.as_str())?.clone()).collect::<Option<_>>()?;
     let portals = portals.into_iter().collect::<Option<_>>()?;
-    let safety = Safety { max_wipes: optional(&raw.max_wipes)? };
-    Some(Config { daemon: daemon(&raw.daemon)?, safety, schedules, portals })
+    Some(Config { daemon: daemon(&raw.daemon)?, safety: safety(&raw.safety)?, schedules, portals })
+}
+
+fn safety(raw: &RawSafety) -> Option<Safety> {
+    Some(Safety { max_wipes: optional(&raw.max_wipes)? })
 }
 
 fn daemon(raw: &RawDaemon) -> Option<Daemon> {
@@ -53,6 +57,8 @@ fn daemon(raw: &RawDaemon) -> Option<Daemon> {
     Some(Daemon {
         concurrency: count(&raw.concurrency, default.concurrency)?,
         per_server: count(&raw.per_server, default.per_server)?,
+        ledger: raw.ledger.settle(default.ledger)?,
+        ledger_retention: raw.ledger_retention.settle(default.ledger_retention)?,
         shutdown_grace: raw.shutdown_grace.settle(default.shutdown_grace)?,
         log: Log {
             format: raw.format.settle(default.log.format)?,
@@ -66,12 +72,13 @@ type Named<'r> = HashMap<&'r str, Option<Arc<Schedule>>>;
 
 fn named(raw: &RawFile) -> Named<'_> {
     let build = |name: &str, schedule: &RawSchedule| Arc::new(build(name, schedule));
-    let entry = |raw: &super::raw::RawNamed| raw.schedule.as_ref().map(|schedule| build(&raw.name, schedule));
+    let entry = |raw: &RawNamed| raw.schedule.as_ref().map(|schedule| build(&raw.name, schedule));
     raw.schedules.iter().map(|raw| (raw.name.as_str(), entry(raw))).collect()
 }
 
 fn build(label: &str, raw: &RawSchedule) -> Schedule {
-    Schedule { label: ScheduleLabel::new(label), timetable: raw.timetable.clone(), splay: raw.splay }
+    let RawSchedule { timetable, splay, catch_up } = raw.clone();
+    Schedule { label: ScheduleLabel::new(label), timetable, splay, catch_up }
 }
 
 struct Resolver<'r> {
@@ -80,7 +87,7 @@ struct Resolver<'r> {
     /// The file's schedules could not be read at all, which has been reported: no name can be called unknown.
     schedules_lost: bool,
     /// Equal inline schedules are one, so that they are one job of the scheduler.
-    inline: HashMap<(String, String, Duration), Arc<Schedule>>,
+    inline: HashMap<(String, String, Duration, Duration), Arc<Schedule>>,
     problems: &'r mut Vec<Problem>,
 }
 
@@ -179,7 +186,8 @@ impl Resolver<'_> {
             RawScheduleRef::Inline(raw) => {
                 let raw = raw.as_ref()?;
                 let cron = raw.timetable.cron.as_str();
-                let key = (cron.to_owned(), raw.timetable.zone.name().to_owned(), raw.splay);
+                let zone = raw.timetable.zone.name().to_owned();
+                let key = (cron.to_owned(), zone, raw.splay, raw.catch_up);
                 Some(Arc::clone(self.inline.entry(key).or_insert_with(|| Arc::new(build(cron, raw)))))
             }
         }

@@ -8,6 +8,9 @@ use super::{Cron, Zone};
 /// day or a move of three hours; from the slot before it, a yearly schedule meets a handful of ordinary changes first.
 const CHANGES_TRIED: usize = 16;
 
+/// In seconds, a hundred years: 29 February on a given day of the week comes at least every 40.
+const LONGEST_WAIT: i64 = 100 * 365 * 86_400;
+
 /// A cron expression in a time zone: an endless sequence of slots.
 ///
 /// An expression with exactly one second, minute and hour is a fixed time: in a skipped hour it comes at the first
@@ -28,6 +31,32 @@ impl Timetable {
         let whole_second = TimestampRound::new().smallest(Unit::Second).mode(RoundMode::Floor);
         let after = after.round(whole_second).ok()?;
         self.search(after, false).or_else(|| self.past_a_gap(after)).filter(|&slot| slot > after)
+    }
+
+    /// The last slot up to `time`, itself included; `None` if there is none in the hundred years before it. By bisection,
+    /// for cron expressions are read forwards only.
+    pub fn last_up_to(&self, time: Timestamp) -> Option<Timestamp> {
+        let next =
+            |second: i64| self.next_after(Timestamp::from_second(second).ok()?).filter(|&slot| slot <= time);
+        let end = time.as_second();
+        let mut span = 60;
+        while next(end - span).is_none() {
+            span *= 2;
+            if span > 2 * LONGEST_WAIT {
+                return None;
+            }
+        }
+        // A slot lies in (low, time], none in (high, time].
+        let (mut low, mut high) = (end - span, end);
+        while high - low > 1 {
+            let middle = low + (high - low) / 2;
+            if next(middle).is_some() {
+                low = middle;
+            } else {
+                high = middle;
+            }
+        }
+        next(low)
     }
 
     /// Croner searches at most two hours for the far side of a gap that swallowed a fixed time. The search begins again

@@ -10,8 +10,9 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::Instant;
 
-use crate::domain::ServerName;
-use crate::sweep::Admission;
+use crate::domain::{Backup, ServerName};
+use crate::ledger::Ledger;
+use crate::sweep::{Admission, Job};
 
 /// The gates of all servers.
 #[derive(Debug)]
@@ -28,9 +29,10 @@ struct Server {
     open_from: watch::Sender<Option<Instant>>,
 }
 
-/// The way in to one server.
-#[derive(Debug, Clone)]
-pub(super) struct Gate {
+/// The way in to one server, and to the ledger.
+#[derive(Debug)]
+pub(super) struct Gate<L> {
+    ledger: Arc<L>,
     global: Arc<Semaphore>,
     server: Arc<Server>,
 }
@@ -48,14 +50,14 @@ impl Gates {
     }
 
     /// The gate of a server.
-    pub(super) fn of(&mut self, server: &ServerName) -> Gate {
+    pub(super) fn of<L>(&mut self, server: &ServerName, ledger: &Arc<L>) -> Gate<L> {
         let known = self.servers.entry(server.clone()).or_insert_with(|| {
             Arc::new(Server {
                 permits: Arc::new(Semaphore::new(self.per_server)),
                 open_from: watch::Sender::new(None),
             })
         });
-        Gate { global: Arc::clone(&self.global), server: Arc::clone(known) }
+        Gate { ledger: Arc::clone(ledger), global: Arc::clone(&self.global), server: Arc::clone(known) }
     }
 }
 
@@ -78,7 +80,7 @@ impl Server {
     }
 }
 
-impl Admission for Gate {
+impl<L: Ledger> Admission for Gate<L> {
     type Permit = Permit;
 
     async fn enter(&self) -> Permit {
@@ -91,6 +93,10 @@ impl Admission for Gate {
                 return Permit { _server: server, _global: global };
             }
         }
+    }
+
+    async fn witness(&self, job: &Job, backups: &[Backup]) -> Result<(), String> {
+        self.ledger.found(job.sweep_id, job.dump, backups).await.map_err(|error| error.to_string())
     }
 
     fn is_paused(&self) -> bool {

@@ -1,11 +1,17 @@
-//! Which portals run now: takes due slots, starts one sweep a portal, holds the permits, and sees to it that every
-//! slot ends in a report.
+//! Which portals run now: takes due slots, claims them in the ledger, starts one sweep a portal, holds the permits, and
+//! sees to it that every slot ends in one recorded outcome.
 //!
-//! Sweeps run in a [`JoinSet`], so that a panic comes back here and becomes that portal's outcome. It knows no cron
-//! syntax and no HTTP. All state is owned by the one loop; nothing is locked.
+//! A slot's row is written before anything is sent, and a slot whose row cannot be written is not begun: it is recorded
+//! as missed when the ledger is well again, or at the next start. Claims, sweeps and records run in a [`JoinSet`], so
+//! that a panic comes back here and becomes that portal's outcome. It knows no cron syntax, no HTTP and no SQL. All
+//! state is owned by the one loop; nothing is locked.
 
 mod gate;
+mod outage;
+mod queue;
+mod start;
 mod target;
+mod task;
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, HashSet};
@@ -18,18 +24,17 @@ use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 
 use crate::clock::Clock;
-use crate::domain::{
-    Counts, Dump, Failure, FailureClass, MissedRun, Outcome, PortalName, SkipReason, SweepId, SweepReport,
-    Trigger,
-};
-use crate::events::{BackupLeft, BackupRemoved, SweepFinished};
+use crate::domain::{MissedRun, Outcome, PortalName, SkipReason, SweepReport, Trigger};
+use crate::ledger::Ledger;
 use crate::retry::Stop;
-use crate::schedule::{Due, GroupId, ON_TIME};
-use crate::sweep::{Job, Waits, Wipes, Work};
+use crate::schedule::{Due, GroupId, ON_TIME, all_but_the_last, passed};
+use crate::sweep::{Waits, Wipes, Work};
 
 use gate::Gates;
-use target::later;
+use outage::{Event, Outage};
+use queue::{Occasion, Upcoming};
 pub use target::{Target, splay_offset};
+use task::{Done, Running};
 
 /// How many sweeps run at once.
 #[derive(Debug, Clone, Copy)]
@@ -46,8 +51,9 @@ pub struct Caps {
 pub type OnReport = Box<dyn FnMut(&SweepReport) + Send>;
 
 /// Starts sweeps and gathers their reports.
-pub struct Dispatcher<W> {
+pub struct Dispatcher<W, L> {
     work: Arc<W>,
+    ledger: Arc<L>,
     clock: Arc<dyn Clock>,
     waits: Arc<Waits>,
     stop: Stop,
@@ -60,43 +66,17 @@ pub struct Dispatcher<W> {
     busy: HashSet<PortalName>,
     /// What is still to start, earliest first.
     upcoming: BinaryHeap<Reverse<Upcoming>>,
-    running: JoinSet<SweepReport>,
+    running: JoinSet<Done>,
     by_task: HashMap<tokio::task::Id, Running>,
+    outage: Outage,
     sequence: u64,
 }
 
-/// A sweep that starts at an instant. Ordered by it, then by the order of arrival.
-struct Upcoming {
-    at: Instant,
-    sequence: u64,
-    target: Arc<Target>,
-    occasion: Occasion,
-}
-
-/// What a sweep is done for.
-#[derive(Debug, Clone)]
-struct Occasion {
-    /// The slot; `None` for a sweep on demand.
-    slot: Option<Timestamp>,
-    /// The portal's next slot.
-    next: Option<Timestamp>,
-    /// How many portals of the tick may still be left without any backup.
-    wipes: Option<Arc<Wipes>>,
-}
-
-/// A sweep that runs: what is known of it should it panic, and what is to follow.
-struct Running {
-    job: Job,
-    began: Instant,
-    target: Arc<Target>,
-    /// The `Dump` values that come after this one.
-    rest: &'static [Dump],
-}
-
-impl<W: Work> Dispatcher<W> {
+impl<W: Work, L: Ledger> Dispatcher<W, L> {
     /// A dispatcher without work.
     pub fn new(
         work: W,
+        ledger: Arc<L>,
         clock: Arc<dyn Clock>,
         waits: Waits,
         caps: Caps,
@@ -105,6 +85,8 @@ impl<W: Work> Dispatcher<W> {
     ) -> Self {
         Self {
             work: Arc::new(work),
+            outage: Outage::new(ledger.health()),
+            ledger,
             clock,
             waits: Arc::new(waits),
             stop,
@@ -121,9 +103,17 @@ impl<W: Work> Dispatcher<W> {
     }
 
     /// Sweeps `targets` as their slots come in, until a stop is asked for or no more slots can come, and the last sweep
-    /// has ended.
-    pub async fn run(mut self, targets: Vec<Target>, mut due: mpsc::Receiver<Due>) {
+    /// has ended. `accounted` is up to where each portal's slots have their rows: what has passed since then, up to
+    /// `now`, is accounted for first.
+    pub async fn run(
+        mut self,
+        targets: Vec<Target>,
+        accounted: &HashMap<PortalName, Timestamp>,
+        now: Timestamp,
+        mut due: mpsc::Receiver<Due>,
+    ) {
         let groups = group(targets);
+        self.backlog(&groups, accounted, now);
         let soft = self.stop.soft.clone();
         let mut open = true;
         while open || !self.upcoming.is_empty() || !self.running.is_empty() {
@@ -132,6 +122,10 @@ impl<W: Work> Dispatcher<W> {
                 biased;
                 () = soft.cancelled() => break,
                 Some(ended) = self.running.join_next_with_id() => self.ended(ended),
+                event = self.outage.event(), if open => match event {
+                    Event::Changed => self.health_changed(),
+                    Event::Beat => self.beat(),
+                },
                 slot = due.recv(), if open => match slot {
                     Some(slot) => self.due(&groups, &slot),
                     None => open = false,
@@ -150,7 +144,10 @@ impl<W: Work> Dispatcher<W> {
         let wipes = self.max_wipes.map(|allowed| Arc::new(Wipes::new(allowed)));
         for target in targets.into_iter().map(Arc::new) {
             let next = target.timetable.next_after(now);
-            self.start(&target, &Occasion { slot: None, next, wipes: wipes.clone() });
+            self.start(
+                &target,
+                Occasion { trigger: Trigger::Manual, slot: None, next, wipes: wipes.clone() },
+            );
         }
         while let Some(ended) = self.running.join_next_with_id().await {
             self.ended(ended);
@@ -160,22 +157,50 @@ impl<W: Work> Dispatcher<W> {
     /// Nothing new begins; what was due and did not begin is recorded, what runs is waited for, and slots that come
     /// meanwhile are recorded as well.
     async fn drain(mut self, groups: &HashMap<GroupId, Vec<Arc<Target>>>, mut due: mpsc::Receiver<Due>) {
+        for Reverse(upcoming) in std::mem::take(&mut self.upcoming).into_sorted_vec().into_iter().rev() {
+            self.unswept(&upcoming.target, &upcoming.occasion, Outcome::Skipped(SkipReason::Shutdown));
+        }
         while !self.running.is_empty() {
             tokio::select! {
                 biased;
                 Some(ended) = self.running.join_next_with_id() => self.ended(ended),
-                Some(slot) = due.recv() => self.due(groups, &slot),
+                Some(slot) = due.recv() => self.too_late(groups, &slot),
             }
         }
         due.close();
         while let Some(slot) = due.recv().await {
-            self.due(groups, &slot);
-        }
-        for Reverse(upcoming) in std::mem::take(&mut self.upcoming).into_sorted_vec().into_iter().rev() {
-            self.unswept(&upcoming.target, &upcoming.occasion, Outcome::Skipped(SkipReason::Shutdown));
+            self.too_late(groups, &slot);
         }
         while let Some(ended) = self.running.join_next_with_id().await {
             self.ended(ended);
+        }
+    }
+
+    /// Records slots that came in after the stop.
+    fn too_late(&mut self, groups: &HashMap<GroupId, Vec<Arc<Target>>>, due: &Due) {
+        self.due(groups, due);
+        for Reverse(upcoming) in std::mem::take(&mut self.upcoming).into_sorted_vec().into_iter().rev() {
+            self.unswept(&upcoming.target, &upcoming.occasion, Outcome::Skipped(SkipReason::Shutdown));
+        }
+    }
+
+    /// Accounts for what passed while no process was there. Portals of one group mostly stand at the same slot.
+    fn backlog(
+        &mut self,
+        groups: &HashMap<GroupId, Vec<Arc<Target>>>,
+        accounted: &HashMap<PortalName, Timestamp>,
+        now: Timestamp,
+    ) {
+        for members in groups.values() {
+            let mut known: HashMap<Timestamp, Option<Due>> = HashMap::new();
+            for target in members {
+                let Some(&after) = accounted.get(&target.portal) else { continue };
+                let due = *known.entry(after).or_insert_with(|| passed(&target.timetable, after, now));
+                if let Some(due) = due {
+                    let wipes = due.slot.and_then(|slot| self.allowance(slot));
+                    self.due_for(target, &due, wipes);
+                }
+            }
         }
     }
 
@@ -183,26 +208,46 @@ impl<W: Work> Dispatcher<W> {
     fn due(&mut self, groups: &HashMap<GroupId, Vec<Arc<Target>>>, due: &Due) {
         let wipes = due.slot.and_then(|slot| self.allowance(slot));
         for target in groups.get(&due.group).into_iter().flatten() {
-            if let Some(run) = due.missed {
-                let occasion = Occasion { slot: Some(run.first), next: due.slot.or(due.next), wipes: None };
-                self.unswept(target, &occasion, Outcome::Missed(run));
-            }
-            let Some(slot) = due.slot else { continue };
-            let occasion = Occasion { slot: Some(slot), next: due.next, wipes: wipes.clone() };
-            if !target.enabled {
-                self.unswept(target, &occasion, Outcome::Paused);
-                continue;
-            }
-            let wait = Duration::try_from(target.start_of(slot).duration_since(self.clock.now()))
-                .unwrap_or_default();
-            self.sequence += 1;
-            self.upcoming.push(Reverse(Upcoming {
-                at: Instant::now() + wait,
-                sequence: self.sequence,
-                target: Arc::clone(target),
-                occasion,
-            }));
+            self.due_for(target, due, wipes.clone());
         }
+    }
+
+    /// Accounts for the slots of one portal. Of those that were missed the newest is caught up on, if it is young enough.
+    fn due_for(&mut self, target: &Arc<Target>, due: &Due, wipes: Option<Arc<Wipes>>) {
+        let late = due.missed.filter(|run| due.slot.is_none() && self.is_young(target, run.last));
+        let (slot, trigger) = match late {
+            Some(run) => (Some(run.last), Trigger::CatchUp),
+            None => (due.slot, Trigger::Schedule),
+        };
+        let missed = match late {
+            Some(run) => all_but_the_last(&target.timetable, run),
+            None => due.missed,
+        };
+        if let Some(run) = missed {
+            let next = slot.or(due.next);
+            let occasion = Occasion { trigger: Trigger::Schedule, slot: Some(run.first), next, wipes: None };
+            self.unswept(target, &occasion, Outcome::Missed(run));
+        }
+        let Some(slot) = slot else { return };
+        let occasion = Occasion { trigger, slot: Some(slot), next: due.next, wipes };
+        if !target.enabled {
+            self.unswept(target, &occasion, Outcome::Paused);
+            return;
+        }
+        let wait = Duration::try_from(target.start_of(slot).duration_since(self.clock.now()));
+        self.sequence += 1;
+        self.upcoming.push(Reverse(Upcoming {
+            at: Instant::now() + wait.unwrap_or_default(),
+            sequence: self.sequence,
+            target: Arc::clone(target),
+            occasion,
+        }));
+    }
+
+    /// Whether a missed slot is caught up on.
+    fn is_young(&self, target: &Target, slot: Timestamp) -> bool {
+        let age = self.clock.now().duration_since(slot);
+        Duration::try_from(age).is_ok_and(|age| age <= target.catch_up)
     }
 
     /// The allowance of the tick at `slot`.
@@ -220,115 +265,21 @@ impl<W: Work> Dispatcher<W> {
         let now = Instant::now();
         while self.upcoming.peek().is_some_and(|Reverse(upcoming)| upcoming.at <= now) {
             let Some(Reverse(Upcoming { target, occasion, .. })) = self.upcoming.pop() else { return };
-            match occasion.slot.filter(|slot| self.is_late(&target, *slot)) {
+            match occasion.slot.filter(|slot| self.is_late(&target, &occasion, *slot)) {
                 Some(slot) => {
                     let run = MissedRun { first: slot, last: slot, count: 1 };
                     self.unswept(&target, &occasion, Outcome::Missed(run));
                 }
-                None => self.start(&target, &occasion),
+                None => self.start(&target, occasion),
             }
         }
     }
 
     /// Whether a splayed start is later than the ticker would let it be: the machine slept, or the clock was set. A
     /// late deletion would take backups that were made since.
-    fn is_late(&self, target: &Target, slot: Timestamp) -> bool {
-        self.clock.now().duration_since(target.start_of(slot)) > ON_TIME
-    }
-
-    /// Starts the sweep of one portal, for the first of its `Dump` values.
-    fn start(&mut self, target: &Arc<Target>, occasion: &Occasion) {
-        let Some((&dump, rest)) = target.dump.dumps().split_first() else { return };
-        if !self.busy.insert(target.portal.clone()) {
-            self.unswept(target, occasion, Outcome::Skipped(SkipReason::Overlap));
-            return;
-        }
-        let now = self.clock.now();
-        let time = target.time_for_sweep(now, occasion.next);
-        let job = Job {
-            sweep_id: SweepId::random(),
-            portal: target.portal.clone(),
-            schedule: target.schedule.clone(),
-            slot: occasion.slot,
-            trigger: occasion.trigger(),
-            dump,
-            method: target.method,
-            keep: target.keep,
-            verify: target.verify,
-            timeout: target.timeout,
-            retry: target.retry,
-            wipes: occasion.wipes.clone(),
-            end: Instant::now() + time,
-            time,
-            began: now,
-            over_at: later(now, time),
-            next_slot: occasion.next,
-        };
-        self.spawn(job, target, rest);
-    }
-
-    fn spawn(&mut self, job: Job, target: &Arc<Target>, rest: &'static [Dump]) {
-        let gate = self.gates.of(&target.server);
-        let (work, waits, stop) = (Arc::clone(&self.work), Arc::clone(&self.waits), self.stop.clone());
-        let swept = job.clone();
-        let task = self.running.spawn(async move { work.work(&swept, &gate, &waits, &stop).await });
-        let running = Running { job, began: Instant::now(), target: Arc::clone(target), rest };
-        self.by_task.insert(task.id(), running);
-    }
-
-    /// Records a sweep that ended, and starts what follows it.
-    fn ended(&mut self, ended: Result<(tokio::task::Id, SweepReport), JoinError>) {
-        let (id, result) = match ended {
-            Ok((id, report)) => (id, Ok(report)),
-            Err(error) => (error.id(), Err(error)),
-        };
-        let Some(running) = self.by_task.remove(&id) else { return };
-        let Running { job, began, target, rest } = running;
-        let report = result.unwrap_or_else(|error| SweepReport {
-            duration: began.elapsed(),
-            ..job.report(Outcome::Failed(crashed(error)))
-        });
-        self.record(&report);
-        match rest.split_first() {
-            Some((&dump, rest)) => self.spawn(Job { dump, ..job }, &target, rest),
-            None => {
-                self.busy.remove(&job.portal);
-            }
-        }
-    }
-
-    /// Records a slot that came to no sweep.
-    fn unswept(&mut self, target: &Target, occasion: &Occasion, outcome: Outcome) {
-        self.record(&SweepReport {
-            sweep_id: SweepId::random(),
-            portal: target.portal.clone(),
-            schedule: target.schedule.clone(),
-            slot: occasion.slot,
-            trigger: occasion.trigger(),
-            dump: target.dump,
-            method: target.method,
-            outcome,
-            note: None,
-            attempts: 0,
-            counts: Counts::default(),
-            removed: Vec::new(),
-            left: Vec::new(),
-            plan: Vec::new(),
-            verified: false,
-            duration: Duration::ZERO,
-            next_slot: occasion.next,
-        });
-    }
-
-    fn record(&mut self, report: &SweepReport) {
-        for removed in &report.removed {
-            BackupRemoved { report, removed }.emit();
-        }
-        for backup in &report.left {
-            BackupLeft { report, backup }.emit();
-        }
-        SweepFinished(report).emit();
-        (self.on_report)(report);
+    fn is_late(&self, target: &Target, occasion: &Occasion, slot: Timestamp) -> bool {
+        let late = self.clock.now().duration_since(target.start_of(slot)) > ON_TIME;
+        late && !(occasion.trigger == Trigger::CatchUp && self.is_young(target, slot))
     }
 }
 
@@ -344,41 +295,5 @@ fn group(targets: Vec<Target>) -> HashMap<GroupId, Vec<Arc<Target>>> {
     groups
 }
 
-impl Occasion {
-    fn trigger(&self) -> Trigger {
-        if self.slot.is_some() { Trigger::Schedule } else { Trigger::Manual }
-    }
-}
-
-/// A panic, as that portal's failure.
-fn crashed(error: JoinError) -> Failure {
-    let detail = match error.try_into_panic() {
-        Ok(panic) => {
-            let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-            let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
-            format!("the sweep panicked: {}", text.unwrap_or_else(|| "no message".to_owned()))
-        }
-        Err(error) => format!("the sweep was dropped: {error}"),
-    };
-    Failure { class: FailureClass::Internal, http_status: None, detail }
-}
-
-impl PartialEq for Upcoming {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other).is_eq()
-    }
-}
-
-impl Eq for Upcoming {}
-
-impl PartialOrd for Upcoming {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Upcoming {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        (self.at, self.sequence).cmp(&(other.at, other.sequence))
-    }
-}
+/// A task that ended, as the set of them tells it.
+type Ended = Result<(tokio::task::Id, Done), JoinError>;

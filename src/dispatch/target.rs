@@ -21,6 +21,8 @@ pub struct Target {
     pub timetable: Timetable,
     /// How long after a slot it starts.
     pub offset: Duration,
+    /// How late a missed slot may be and still run.
+    pub catch_up: Duration,
     /// Which backups go.
     pub dump: DumpSetting,
     /// How they go.

@@ -60,6 +60,8 @@ pub enum SkipReason {
     Shutdown,
     /// More portals than `max_wipes` allows would have been left without any backup.
     WipeLimit,
+    /// The ledger could not be written, and what cannot be recorded is not done.
+    Ledger,
     /// The server asked to be left alone for longer than the sweep had time.
     RateLimited,
     /// The sweep's time was over before its first request could be sent.
@@ -76,6 +78,7 @@ impl SkipReason {
             Self::NoTime => "no_time",
             Self::WipeLimit => "wipe_limit",
             Self::RateLimited => "rate_limited",
+            Self::Ledger => "ledger",
         }
     }
 
@@ -88,10 +91,14 @@ impl SkipReason {
             ),
             Self::Busy => Some(super::FailureClass::Busy.advice()),
             Self::Shutdown => None,
+            Self::Ledger => Some(
+                "Mend the ledger first, as its own message says: what cannot be recorded is not deleted, and sweeps go \
+                 on by themselves once it can be written.",
+            ),
             Self::RateLimited => Some(super::FailureClass::RateLimited.advice()),
             Self::WipeLimit => Some(
-                "Look whether the portal was meant to lose its last backup: if so, raise `max_wipes` or sweep it by \
-                 hand; if not, give it a `keep`.",
+                "Look whether the portal was meant to lose its last backup: if so, raise `max_wipes`; if not, give it \
+                 a `keep`.",
             ),
             Self::NoTime => Some(
                 "Raise `concurrency` or `per_server`, spread the schedule with `splay`, or lengthen `retry.deadline`: \

@@ -166,10 +166,10 @@ pub struct Keep {
 }
 
 impl Keep {
-    /// A policy of one rule or both; none is no policy, and neither is a span of nothing.
+    /// A policy of one rule or both; none is no policy, and a span of nothing is no rule.
     pub fn new(last: Option<NonZeroU32>, within: Option<Duration>) -> Option<Self> {
-        let some = last.is_some() || within.is_some();
-        (some && within != Some(Duration::ZERO)).then_some(Self { last, within })
+        let within = within.filter(|span| !span.is_zero());
+        (last.is_some() || within.is_some()).then_some(Self { last, within })
     }
 
     /// `last`: the newest so many stay.

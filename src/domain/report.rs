@@ -187,8 +187,8 @@ pub struct Record<'a> {
 }
 
 /// What a partial deletion asks of a person.
-const PARTIAL_ADVICE: &str = "Look into the DocSpace server's log for why these backups stay, and delete them by hand: \
-                              the server says it deleted them, and still lists them.";
+const PARTIAL_ADVICE: &str = "Look into the DocSpace server's log for why these backups stay (a storage out of reach, a \
+                              disconnected account), and delete them by hand.";
 
 /// What a sweep whose process died asks of a person.
 const INTERRUPTED_ADVICE: &str = "Find out why docsweep died; the portal is swept again at its next slot, and what this \

@@ -13,6 +13,7 @@ mod contract;
 mod error;
 mod fault;
 mod lock;
+mod memory;
 mod open;
 mod portals;
 mod probe;
@@ -25,6 +26,7 @@ mod writer;
 
 pub use contract::{Claim, Claimed, Health, Ledger, ProcessId, StoredPolicy};
 pub use error::LedgerError;
+pub use memory::MemoryLedger;
 pub use open::Limits;
 pub use reader::LedgerReader;
 pub use row::{BackupRow, Filter, PortalState, Row, Total};

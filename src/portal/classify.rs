@@ -123,6 +123,8 @@ fn forbidden(call: Call, dump: Dump, answer: &Answer) -> PortalError {
     };
     let kind = error.kind.as_deref().unwrap_or_default();
     let class = match (kind, dump) {
+        // The server may not touch the file; the key may well delete the next one.
+        ("System.UnauthorizedAccessException", _) if call == Call::DeleteBackup => FailureClass::BadResponse,
         ("System.InvalidOperationException", _) => FailureClass::ServerError,
         ("System.Security.SecurityException", Dump::ServerWide) => FailureClass::DumpRefused,
         // Without Dump it is a backup feature that the plan hides; servers up to 3.6.1 answer 402 for the same.

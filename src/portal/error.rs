@@ -85,7 +85,7 @@ impl PortalError {
     pub fn concerns_one_backup(&self) -> bool {
         match self.class {
             FailureClass::ServerError => self.http_status == Some(500),
-            FailureClass::BadResponse => matches!(self.http_status, Some(400 | 404)),
+            FailureClass::BadResponse => matches!(self.http_status, Some(200 | 400 | 403 | 404)),
             _ => false,
         }
     }
@@ -98,7 +98,7 @@ impl PortalError {
             | FailureClass::Tls
             | FailureClass::KeyUnavailable
             | FailureClass::NoSuchPortal => true,
-            FailureClass::ServerError | FailureClass::OutcomeUnknown => false,
+            FailureClass::ServerError | FailureClass::OutcomeUnknown | FailureClass::BadResponse => false,
             _ => self.http_status.is_some_and(|status| (300..500).contains(&status)),
         }
     }

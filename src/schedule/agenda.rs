@@ -22,6 +22,19 @@ pub const MAX_COUNTED: u64 = 10_000;
 /// How long a listed group is given to be started. The crate drops activations under load without a word.
 const RELIST_AFTER: Duration = Duration::from_secs(5);
 
+/// The slots of a timetable in (`after`, `now`], accounted for as the ticker would have: the newest as due if it is not too
+/// old for that, the others as missed.
+pub fn passed(timetable: &Timetable, after: Timestamp, now: Timestamp) -> Option<Due> {
+    Agenda::new(GroupId::of(timetable), timetable.clone(), after).account(now)
+}
+
+/// A run of missed slots without its last one, which is caught up on.
+pub fn all_but_the_last(timetable: &Timetable, run: MissedRun) -> Option<MissedRun> {
+    let agenda = Agenda::new(GroupId::of(timetable), timetable.clone(), run.first - 1.second());
+    (run.count > 1)
+        .then(|| MissedRun { count: run.count - 1, ..agenda.count(run.first, run.last - 1.second()) })
+}
+
 /// One timetable and how far it has been followed.
 #[derive(Debug)]
 pub(super) struct Agenda {

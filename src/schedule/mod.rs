@@ -23,7 +23,7 @@ use uuid::Uuid;
 use crate::cron::Timetable;
 use crate::domain::MissedRun;
 
-pub use agenda::{MAX_COUNTED, ON_TIME};
+pub use agenda::{MAX_COUNTED, ON_TIME, all_but_the_last, passed};
 pub use ticker::{StartError, Ticker};
 
 /// A log filter for what is worth keeping of tokio-cron-scheduler's own records: it says an INFO for each job, and an

@@ -52,13 +52,14 @@ impl Store {
     pub(super) fn new(
         clock: Arc<dyn Clock>,
         timetables: Vec<Timetable>,
+        after: Timestamp,
         sender: mpsc::Sender<Due>,
         batch: usize,
     ) -> Self {
         let now = clock.now();
         let agendas = timetables.into_iter().map(|timetable| {
             let id = GroupId::of(&timetable);
-            (id, Agenda::new(id, timetable, now))
+            (id, Agenda::new(id, timetable, after))
         });
         let mut state = State {
             agendas: agendas.collect(),

@@ -14,7 +14,7 @@ use super::agenda::{Agenda, MAX_COUNTED};
 use super::store::Store;
 use super::ticker::{Limits, Ticker};
 use super::{Due, GroupId};
-use crate::clock::ManualClock;
+use crate::clock::{Clock as _, ManualClock};
 use crate::cron::{Cron, Timetable, Zone};
 use crate::domain::MissedRun;
 
@@ -143,7 +143,7 @@ proptest! {
 fn store(clock: &Arc<ManualClock>, crons: &[&str], batch: usize) -> (Store, Receiver<Due>) {
     let (sender, receiver) = mpsc::channel(16);
     let timetables = crons.iter().map(|cron| timetable(cron)).collect();
-    (Store::new(Arc::clone(clock) as _, timetables, sender, batch), receiver)
+    (Store::new(Arc::clone(clock) as _, timetables, clock.now(), sender, batch), receiver)
 }
 
 #[tokio::test(start_paused = true)]
@@ -197,7 +197,8 @@ async fn dues(receiver: &mut Receiver<Due>, within: Duration) -> Vec<Due> {
 async fn an_activation_that_the_crate_drops_runs_late_and_once() {
     let clock = Arc::new(ManualClock::new(at("2026-01-01T02:59:59Z")));
     let limits = Limits { capacity: 4, batch: 5 };
-    let (_ticker, mut receiver) = Ticker::start_with(Arc::clone(&clock) as _, many(5), limits).await.unwrap();
+    let (_ticker, mut receiver) =
+        Ticker::start_with(Arc::clone(&clock) as _, many(5), clock.now(), limits).await.unwrap();
     clock.set(at("2026-01-01T03:00:00Z"));
     assert_eq!(dues(&mut receiver, Duration::from_secs(4)).await.len(), 4);
     let late = dues(&mut receiver, Duration::from_secs(4)).await;
@@ -210,7 +211,8 @@ async fn an_activation_that_the_crate_drops_runs_late_and_once() {
 async fn a_receiver_that_falls_behind_loses_nothing() {
     let clock = Arc::new(ManualClock::new(at("2026-01-01T02:59:59Z")));
     let limits = Limits { capacity: 2, batch: 2 };
-    let (_ticker, mut receiver) = Ticker::start_with(Arc::clone(&clock) as _, many(5), limits).await.unwrap();
+    let (_ticker, mut receiver) =
+        Ticker::start_with(Arc::clone(&clock) as _, many(5), clock.now(), limits).await.unwrap();
     clock.set(at("2026-01-01T03:00:00Z"));
     sleep(Duration::from_secs(30)).await;
     clock.set(at("2026-01-01T03:00:30Z"));
@@ -223,7 +225,7 @@ async fn a_receiver_that_falls_behind_loses_nothing() {
 #[tokio::test(start_paused = true)]
 async fn a_late_report_of_the_crate_doubles_nothing() {
     let clock = Arc::new(ManualClock::new(at("2026-01-01T02:59:59Z")));
-    let (ticker, mut receiver) = Ticker::start(Arc::clone(&clock) as _, many(3)).await.unwrap();
+    let (ticker, mut receiver) = Ticker::start(Arc::clone(&clock) as _, many(3), clock.now()).await.unwrap();
     clock.set(at("2026-01-01T03:00:00Z"));
     let first = receiver.recv().await.unwrap();
     let context = ticker.scheduler.context();
@@ -238,7 +240,7 @@ async fn a_late_report_of_the_crate_doubles_nothing() {
 #[tokio::test(start_paused = true)]
 async fn a_dead_ticker_is_noticed() {
     let clock = Arc::new(ManualClock::new(at("2026-01-01T00:00:00Z")));
-    let (ticker, _receiver) = Ticker::start(clock, many(1)).await.unwrap();
+    let (ticker, _receiver) = Ticker::start(Arc::clone(&clock) as _, many(1), clock.now()).await.unwrap();
     assert!(timeout(Duration::from_mins(1), ticker.stalled()).await.is_err(), "it ticks");
     ticker.scheduler.clone().shutdown().await.unwrap();
     let begun = Instant::now();

@@ -50,7 +50,7 @@ pub enum StartError {
 }
 
 impl Ticker {
-    /// Starts ticking. Equal timetables are one group; their slots later than now come out of the receiver.
+    /// Starts ticking. Equal timetables are one group; their slots later than `after` come out of the receiver.
     ///
     /// The channel holds two dues of each group. A receiver that falls behind loses no slot: those that wait are
     /// accounted for when there is room again, and come out as missed if they are older than [`ON_TIME`] by then.
@@ -59,19 +59,21 @@ impl Ticker {
     pub async fn start(
         clock: Arc<dyn Clock>,
         timetables: Vec<Timetable>,
+        after: Timestamp,
     ) -> Result<(Self, mpsc::Receiver<Due>), StartError> {
         let groups: HashSet<GroupId> = timetables.iter().map(GroupId::of).collect();
         let capacity = groups.len().saturating_mul(2).max(MIN_CAPACITY);
-        Self::start_with(clock, timetables, Limits { capacity, batch: capacity }).await
+        Self::start_with(clock, timetables, after, Limits { capacity, batch: capacity }).await
     }
 
     pub(super) async fn start_with(
         clock: Arc<dyn Clock>,
         timetables: Vec<Timetable>,
+        after: Timestamp,
         limits: Limits,
     ) -> Result<(Self, mpsc::Receiver<Due>), StartError> {
         let (sender, receiver) = mpsc::channel(limits.capacity);
-        let store = Store::new(clock, timetables, sender, limits.batch);
+        let store = Store::new(clock, timetables, after, sender, limits.batch);
         let scheduler = JobScheduler::new_with_storage_and_code(
             Box::new(store.clone()),
             Box::new(SimpleNotificationStore::default()),

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 
+use super::delete::Means;
 use super::judge::{self, Waits};
 use super::look::Ground;
 use super::seen::{Seen, Step};
@@ -21,19 +22,24 @@ pub(super) trait Kind: Send + Sync {
     const DELETES: bool;
 
     /// The steps, with one client whose connections close at the end.
-    fn steps(&self, ground: &mut Ground<'_>) -> impl Future<Output = Result<(), Trouble>> + Send;
+    fn steps<A: Admission>(
+        &self,
+        ground: &mut Ground<'_>,
+        admission: &A,
+    ) -> impl Future<Output = Result<(), Trouble>> + Send;
 }
 
 impl<C: Connect> Kind for Sweeping<C> {
     const DELETES: bool = true;
 
-    async fn steps(&self, ground: &mut Ground<'_>) -> Result<(), Trouble> {
+    async fn steps<A: Admission>(&self, ground: &mut Ground<'_>, admission: &A) -> Result<(), Trouble> {
+        let means = Means { clock: self.clock.as_ref(), admission };
         let portal = self.connect.connect(&ground.job.portal).await.map_err(Trouble::Portal)?;
         ground.seen.step = Step::Asking;
         ground.preflight(&portal).await?;
         match ground.job.method {
-            Method::Bulk => ground.bulk(&portal, self.clock.as_ref()).await,
-            Method::Each => ground.each(&portal, self.clock.as_ref()).await,
+            Method::Bulk => ground.bulk(&portal, &means).await,
+            Method::Each => ground.each(&portal, &means).await,
         }
     }
 }
@@ -41,11 +47,11 @@ impl<C: Connect> Kind for Sweeping<C> {
 impl<L: Look> Kind for Planning<L> {
     const DELETES: bool = false;
 
-    async fn steps(&self, ground: &mut Ground<'_>) -> Result<(), Trouble> {
+    async fn steps<A: Admission>(&self, ground: &mut Ground<'_>, _: &A) -> Result<(), Trouble> {
         let portal = self.look.look(&ground.job.portal).await.map_err(Trouble::Portal)?;
         ground.seen.step = Step::Asking;
         ground.preflight(&portal).await?;
-        ground.inventory(&portal, self.at.unwrap_or(ground.job.began)).await
+        ground.inventory(&portal, self.at.unwrap_or(ground.job.began), false).await
     }
 }
 
@@ -88,7 +94,8 @@ impl<K: Kind, A: Admission> Operation for Attempts<'_, K, A> {
         self.ground.seen.attempts += 1;
         let (end, hard) = (self.ground.job.end, self.stop.hard.clone());
         // On the heap, so that ten thousand sweeps which wait for a permit or for their next attempt stay small.
-        let steps = Box::pin(AssertUnwindSafe(self.kind.steps(&mut self.ground)).catch_unwind());
+        let steps =
+            Box::pin(AssertUnwindSafe(self.kind.steps(&mut self.ground, self.admission)).catch_unwind());
         let done = tokio::select! {
             biased;
             done = steps => done.unwrap_or_else(|panic| Err(Trouble::Panicked(panic_text(panic.as_ref())))),

@@ -1,28 +1,36 @@
 //! The steps that delete and that look whether it was done.
 
+use std::collections::HashSet;
+
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 
-use super::Trouble;
 use super::look::Ground;
 use super::seen::Deletion;
+use super::{Admission, Trouble};
 use crate::clock::Clock;
-use crate::domain::{Backup, FailureClass};
+use crate::domain::{Backup, BackupId, FailureClass, Method};
 use crate::portal::{DeletePortal, PortalError, ReadPortal};
 
 /// Deletions of single backups at once: half of the 15 that the server's limiter allows a user, who may be at work in a
 /// browser too (docspace-api.md §5).
 const AT_ONCE: usize = 8;
 
+/// What the deleting steps need besides the portal.
+pub(super) struct Means<'a, A> {
+    pub(super) clock: &'a dyn Clock,
+    pub(super) admission: &'a A,
+}
+
 impl Ground<'_> {
     /// One call for the whole history.
-    pub(super) async fn bulk<P: DeletePortal>(
+    pub(super) async fn bulk<P: DeletePortal, A: Admission>(
         &mut self,
         portal: &P,
-        clock: &dyn Clock,
+        means: &Means<'_, A>,
     ) -> Result<(), Trouble> {
         match self.seen.deletion {
-            Deletion::NotSent => self.inventory(portal, self.job.began).await?,
+            Deletion::NotSent => self.inventory(portal, self.job.began, true).await?,
             // The deletion failed in a way that leaves open whether it was done. A list read now is no inventory; and where
             // there is none from before, a list cannot tell whether anything was done.
             Deletion::Unclear if self.seen.condemned().next().is_none() => {}
@@ -36,7 +44,12 @@ impl Ground<'_> {
                 }
             }
         }
-        self.allowed(clock)?;
+        // The deletion goes out even for an empty list, which can hide records; but not where a last backup might be among
+        // them that the operator wants to be kept.
+        if self.job.wipes.is_some() && self.seen.decision.as_ref().is_some_and(Vec::is_empty) {
+            return Ok(());
+        }
+        self.allowed(means).await?;
         if let Err(trouble) = self.delete_history(portal).await {
             self.last_look(portal, &trouble).await;
             return Err(trouble);
@@ -59,6 +72,12 @@ impl Ground<'_> {
             Err(error) if error.did_nothing() => before,
             Err(_) => Deletion::Unclear,
         };
+        match self.seen.deletion {
+            Deletion::NotSent => self.give_back(),
+            Deletion::Listed => {}
+            // A list from before says nothing of what is left now.
+            _ => self.seen.forget_list(),
+        }
         answer.map_err(Trouble::Portal)
     }
 
@@ -74,19 +93,21 @@ impl Ground<'_> {
     }
 
     /// One call for each backup that is to go. What appeared after the decision is never touched.
-    pub(super) async fn each<P: DeletePortal>(
+    pub(super) async fn each<P: DeletePortal, A: Admission>(
         &mut self,
         portal: &P,
-        clock: &dyn Clock,
+        means: &Means<'_, A>,
     ) -> Result<(), Trouble> {
-        self.inventory(portal, self.job.began).await?;
-        if !self.seen.lost.is_empty() {
+        self.inventory(portal, self.job.began, false).await?;
+        // What was sent and has not been looked at since is looked at first: a lost answer, or a list that failed.
+        let unseen = !matches!(self.seen.deletion, Deletion::NotSent | Deletion::Listed);
+        if !self.seen.lost.is_empty() || (self.job.verify && unseen) {
             self.is_gone(portal).await?;
         }
         if self.seen.pending.is_empty() {
             return self.remaining();
         }
-        self.allowed(clock)?;
+        self.allowed(means).await?;
         let failed = self.delete_pending(portal).await?;
         if self.job.verify {
             self.is_gone(portal).await?;
@@ -107,6 +128,7 @@ impl Ground<'_> {
         };
         let mut running = FuturesUnordered::new();
         let (mut passing, mut fatal) = (None, None);
+        let before = (self.seen.deletion, self.known());
         self.seen.deletion = Deletion::InFlight;
         loop {
             while fatal.is_none() && running.len() < AT_ONCE {
@@ -122,17 +144,26 @@ impl Ground<'_> {
                     if error.did_nothing() {
                         self.seen.lost.remove(&backup.id);
                     }
-                    fatal = Some(error);
+                    fatal = Some(graver(fatal, error));
                 }
             }
         }
         self.seen.deletion = match (self.seen.lost.is_empty(), self.seen.answered.is_empty()) {
             (false, _) => Deletion::Unknown { attempt: self.seen.attempts },
+            // Each one was refused, so what was seen before still holds.
+            (true, _) if self.known() == before.1 => before.0,
             (true, false) => Deletion::Answered,
-            (true, true) if self.seen.doubts.is_empty() => Deletion::NotSent,
             (true, true) => Deletion::Unclear,
         };
+        if self.seen.deletion == Deletion::NotSent {
+            self.give_back();
+        }
         fatal.map_or(Ok(passing), |error| Err(Trouble::Portal(error)))
+    }
+
+    /// How many answers are known that were no refusals.
+    fn known(&self) -> (usize, usize) {
+        (self.seen.answered.len(), self.seen.doubts.len())
     }
 
     /// The server says that it deleted a backup.
@@ -166,9 +197,11 @@ impl Ground<'_> {
             };
         }
         // What the server said it deleted and still lists is sent again; what it refused for good is not.
-        let doubts = &self.seen.doubts;
-        self.seen.pending =
-            self.seen.left.iter().filter(|left| !doubts.contains_key(&left.id)).cloned().collect();
+        let left: HashSet<&BackupId> = self.seen.left.iter().map(|backup| &backup.id).collect();
+        let again =
+            |backup: &&Backup| left.contains(&backup.id) && !self.seen.doubts.contains_key(&backup.id);
+        let pending: Vec<Backup> = self.seen.condemned().rev().filter(again).cloned().collect();
+        self.seen.pending = pending;
         let again = !self.seen.pending.is_empty();
         Err(Trouble::Remaining { left: self.seen.left.len(), again })
     }
@@ -180,33 +213,65 @@ impl Ground<'_> {
             return Err(Trouble::Portal(PortalError::new(FailureClass::OutcomeUnknown, detail)));
         }
         let listed = portal.history(self.job.dump).await.map_err(Trouble::Portal)?;
-        let listed_count = listed.len();
-        self.seen.left = self.seen.left_of(listed, self.job.began);
-        self.seen.untold = self.seen.decision.is_none() && self.seen.left.len() < listed_count;
+        self.seen.left = self.seen.left_of(&listed, self.job.began);
+        self.seen.untold = self.seen.decision.is_none() && self.seen.left.len() < listed.len();
+        self.seen.vanished = self.seen.kept_and_gone(&listed);
         self.seen.deletion = Deletion::Listed;
         // A deletion whose answer was lost and that is not listed any more was done.
         let (lost, left) = (std::mem::take(&mut self.seen.lost), &self.seen.left);
-        let done =
-            |backup: &Backup| lost.contains(&backup.id) && !left.iter().any(|left| left.id == backup.id);
+        let left: HashSet<&BackupId> = left.iter().map(|backup| &backup.id).collect();
+        // A yes that the list contradicts was none; and what is not listed any more is gone, whatever was answered.
+        if self.job.method == Method::Each {
+            let gone = self.seen.condemned().map(|backup| &backup.id).filter(|id| !left.contains(id));
+            self.seen.answered = gone.cloned().collect();
+        }
+        let done = |backup: &Backup| lost.contains(&backup.id) && !left.contains(&backup.id);
         self.seen.pending.retain(|backup| !done(backup));
         Ok(self.seen.left.is_empty())
     }
 
-    /// Whether a deletion may be sent now: not after the sweep's time by the wall clock, which goes on while the machine
-    /// sleeps and can be set, for it would take backups that were made since; and not where one more portal than this
-    /// tick allows would be left without any backup.
-    fn allowed(&mut self, clock: &dyn Clock) -> Result<(), Trouble> {
-        if clock.now() > self.job.over_at {
-            return Err(Trouble::TimeOver);
+    /// Gives the tick's allowance back: every deletion was refused, so nothing was wiped.
+    fn give_back(&mut self) {
+        if let Some(wipes) = self.job.wipes.as_ref().filter(|_| self.seen.granted.wipe) {
+            wipes.give_back();
+            self.seen.granted.wipe = false;
         }
-        let Some(wipes) = self.job.wipes.as_ref().filter(|_| !self.seen.wipe_granted && self.seen.wipes())
+    }
+
+    /// Whether a deletion may be sent now: not after the sweep's time by the wall clock, which goes on while the machine
+    /// sleeps and can be set, for it would take backups that were made since; not before what is there was taken down; and not where
+    /// one more portal than this tick allows would be left without any backup.
+    async fn allowed<A: Admission>(&mut self, means: &Means<'_, A>) -> Result<(), Trouble> {
+        if means.clock.now() > self.job.over_at {
+            return Err(Trouble::TooLate);
+        }
+        if let Some(verdicts) = self.seen.decision.as_ref().filter(|_| !self.seen.granted.witnessed) {
+            let backups: Vec<Backup> = verdicts.iter().map(|verdict| verdict.backup.clone()).collect();
+            means.admission.witness(self.job, &backups).await.map_err(Trouble::Unrecorded)?;
+            self.seen.granted.witnessed = true;
+        }
+        let Some(wipes) = self.job.wipes.as_ref().filter(|_| !self.seen.granted.wipe && self.seen.wipes())
         else {
             return Ok(());
         };
         if !wipes.take() {
             return Err(Trouble::WipeLimit);
         }
-        self.seen.wipe_granted = true;
+        self.seen.granted.wipe = true;
         Ok(())
+    }
+}
+
+/// The graver of two failures of one portal: what must not be repeated soon outranks what may be.
+fn graver(known: Option<PortalError>, new: PortalError) -> PortalError {
+    let rank = |error: &PortalError| match error.class {
+        FailureClass::OutcomeUnknown => 2,
+        FailureClass::RateLimited => 1,
+        FailureClass::ServerError | FailureClass::Unreachable => 0,
+        _ => 3,
+    };
+    match known {
+        Some(known) if rank(&known) > rank(&new) => known,
+        _ => new,
     }
 }

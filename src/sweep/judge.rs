@@ -50,10 +50,12 @@ impl Waits {
 /// What trouble means for the next attempt (design.md §3).
 pub(super) fn disposition(trouble: &Trouble, seen: &Seen, waits: &Waits) -> Disposition {
     let error = match trouble {
-        Trouble::Remaining { again: true, .. } => return Disposition::Backoff,
+        // A ledger that cannot be written now may be well in a moment.
+        Trouble::Remaining { again: true, .. } | Trouble::Unrecorded(_) => return Disposition::Backoff,
         Trouble::Remaining { again: false, .. }
         | Trouble::WipeLimit
         | Trouble::TimeOver
+        | Trouble::TooLate
         | Trouble::Paused
         | Trouble::Panicked(_)
         | Trouble::Stopped => return Disposition::GiveUp,
@@ -104,9 +106,9 @@ pub(super) fn report(
     let plan = if deletes { Vec::new() } else { seen.decision.clone().unwrap_or_default() };
     SweepReport {
         attempts: seen.attempts,
-        counts: if deletes { seen.counts() } else { planned(&plan) },
+        counts: if deletes { seen.counts() } else { planned(seen.decision.as_deref()) },
         removed: seen.removed(),
-        left: seen.left.clone(),
+        left: if seen.deletion == Deletion::Listed { seen.left.clone() } else { Vec::new() },
         plan,
         verified: done && looked && !seen.untold,
         note,
@@ -120,16 +122,20 @@ fn trouble_outcome(job: &Job, seen: &Seen, trouble: &Trouble, ended: Ended) -> O
         _ if ended == Ended::Stopped => Outcome::Skipped(SkipReason::Shutdown),
         Trouble::Stopped => Outcome::Skipped(SkipReason::Shutdown),
         Trouble::WipeLimit => Outcome::Skipped(SkipReason::WipeLimit),
+        Trouble::Unrecorded(_) => Outcome::Skipped(SkipReason::Ledger),
         // The verification list tells a backup that is gone from one whose deletion really failed.
         Trouble::Backups { .. } if listed && seen.left.is_empty() => Outcome::Deleted,
         Trouble::Backups { .. } if listed => Outcome::Partial,
         Trouble::Remaining { .. } => Outcome::Partial,
-        Trouble::TimeOver | Trouble::Paused if listed && !seen.left.is_empty() => Outcome::Partial,
+        Trouble::TimeOver | Trouble::TooLate | Trouble::Paused if listed && !seen.left.is_empty() => {
+            Outcome::Partial
+        }
+        Trouble::TooLate if seen.deletion == Deletion::NotSent => Outcome::Skipped(SkipReason::NoTime),
         Trouble::TimeOver if seen.attempts == 0 => Outcome::Skipped(SkipReason::NoTime),
         // The portal was not given the time that it may take for one answer, so its silence says nothing of it.
         Trouble::TimeOver if untold(seen) && job.time < job.timeout => Outcome::Skipped(SkipReason::NoTime),
         Trouble::Paused if seen.attempts == 0 => Outcome::Skipped(SkipReason::RateLimited),
-        Trouble::TimeOver | Trouble::Paused => Outcome::Failed(time_over(seen)),
+        Trouble::TimeOver | Trouble::TooLate | Trouble::Paused => Outcome::Failed(time_over(seen)),
         Trouble::Panicked(_) => Outcome::Failed(Failure {
             class: FailureClass::Internal,
             http_status: None,
@@ -153,12 +159,14 @@ fn untold(seen: &Seen) -> bool {
 /// send.
 fn success(seen: &Seen, method: Method) -> Outcome {
     let nothing = seen.decision.is_some() && seen.condemned().next().is_none();
-    let looked = method == Method::Each || seen.deletion == Deletion::Listed;
+    // Nothing was sent where there was nothing to send, or where a limit forbids to delete what the list may hide.
+    let looked = matches!(seen.deletion, Deletion::Listed | Deletion::NotSent) || method == Method::Each;
     if nothing && looked { Outcome::NothingToDelete } else { Outcome::Deleted }
 }
 
 /// The numbers of a plan.
-fn planned(plan: &[Verdict]) -> Counts {
+fn planned(plan: Option<&[Verdict]>) -> Counts {
+    let Some(plan) = plan else { return Counts::default() };
     let kept = plan.iter().filter(|verdict| !verdict.reason.goes()).count();
     Counts { found: Some(plan.len() as u64), deleted: Some(0), kept: Some(kept as u64), remaining: None }
 }
@@ -213,8 +221,12 @@ fn note(seen: &Seen, outcome: &Outcome, trouble: Option<&Trouble>) -> Option<Str
         Deletion::Listed => Some("a deletion was sent, and the list was read since"),
     };
     match (outcome, trouble) {
-        (Outcome::Deleted, _) => doubts(seen),
+        (Outcome::Deleted | Outcome::NothingToDelete, _) => {
+            let notes: Vec<String> = vanished(seen).into_iter().chain(doubts(seen)).collect();
+            (!notes.is_empty()).then(|| notes.join("; "))
+        }
         (Outcome::Skipped(_), Some(Trouble::Stopped | Trouble::TimeOver)) => deletion.map(str::to_owned),
+        (Outcome::Partial, Some(_)) if !seen.doubts.is_empty() => doubtful(seen),
         (Outcome::Skipped(_) | Outcome::Partial, Some(trouble)) => Some(match deletion {
             Some(deletion) => format!("{}; {deletion}", trouble.detail()),
             None => trouble.detail(),
@@ -224,6 +236,19 @@ fn note(seen: &Seen, outcome: &Outcome, trouble: Option<&Trouble>) -> Option<Str
         }
         _ => None,
     }
+}
+
+/// Backups whose deletion ended in an error, with one of the errors.
+fn doubtful(seen: &Seen) -> Option<String> {
+    let (count, error) = (seen.doubts.len(), seen.doubts.values().next()?);
+    Some(format!("the deletion of {count} backups ended in an error, one of them: {}", error.detail))
+}
+
+/// Backups that were to stay and are gone all the same: not by this sweep, which sent nothing for them, but the server
+/// drops records whose file it does not find when it lists them.
+fn vanished(seen: &Seen) -> Option<String> {
+    let count = seen.vanished;
+    (count > 0).then(|| format!("{count} of the backups that were to stay are not listed any more"))
 }
 
 /// Backups that are not listed any more although their deletion ended in an error: the server takes the record away

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 
 use super::seen::Seen;
 use super::{Job, Trouble, retention};
-use crate::domain::{Dump, FailureClass, Method};
+use crate::domain::{Dump, FailureClass};
 use crate::events::StepLeftOut;
 use crate::portal::{PortalError, ReadPortal};
 
@@ -56,16 +56,16 @@ impl Ground<'_> {
         Ok(())
     }
 
-    /// Reads the list, once in a sweep, and decides about it as of `now`. `bulk` can do without.
+    /// Reads the list, once in a sweep, and decides about it as of `now`. `dispensable`: a deletion of everything can do without.
     pub(super) async fn inventory<P: ReadPortal>(
         &mut self,
         portal: &P,
         now: Timestamp,
+        dispensable: bool,
     ) -> Result<(), Trouble> {
         if self.seen.decision.is_some() || self.seen.unserved.list {
             return Ok(());
         }
-        let dispensable = self.job.method == Method::Bulk;
         match portal.history(self.job.dump).await {
             Ok(list) => {
                 self.seen.decision = Some(retention::decide(&list, self.job.keep.as_ref(), now));

@@ -23,8 +23,8 @@ use tokio::time::Instant;
 
 use crate::clock::Clock;
 use crate::domain::{
-    Counts, Dump, DumpSetting, FailureClass, Keep, Method, Outcome, PortalName, RetryPolicy, ScheduleLabel,
-    SweepId, SweepReport, Trigger,
+    Backup, Counts, Dump, DumpSetting, FailureClass, Keep, Method, Outcome, PortalName, RetryPolicy,
+    ScheduleLabel, SweepId, SweepReport, Trigger,
 };
 use crate::portal::{Connect, Look, PortalError};
 use crate::retry::{Stop, retry};
@@ -45,6 +45,10 @@ pub trait Admission: Send + Sync + 'static {
 
     /// Whether nobody enters now, because the server said so.
     fn is_paused(&self) -> bool;
+
+    /// Takes down what is there, before anything of it is deleted. What cannot be taken down is not deleted; the error
+    /// says why.
+    fn witness(&self, job: &Job, backups: &[Backup]) -> impl Future<Output = Result<(), String>> + Send;
 }
 
 /// What is done for a portal that is due.
@@ -130,6 +134,11 @@ impl Wipes {
         let less = |left: u32| left.checked_sub(1);
         self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_ok()
     }
+
+    /// Gives one back that was taken.
+    fn give_back(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 impl Job {
@@ -204,10 +213,14 @@ enum Trouble {
     },
     /// The tick's allowance of portals without any backup is used up.
     WipeLimit,
+    /// The sweep's time was over by the wall clock before a deletion could be sent.
+    TooLate,
     /// The sweep's time was over: before a permit was to be had, or in the middle.
     TimeOver,
     /// The server's pause after a 429 outlasted the sweep's time.
     Paused,
+    /// What is there could not be taken down.
+    Unrecorded(String),
     /// A step panicked.
     Panicked(String),
     /// docsweep stops: before a permit was to be had, or at once.
@@ -221,8 +234,9 @@ impl Trouble {
             Self::Portal(error) | Self::Backups { error, .. } => error.class.as_str(),
             Self::Remaining { .. } => "partial",
             Self::WipeLimit => "wipe_limit",
-            Self::TimeOver => "time_over",
+            Self::TimeOver | Self::TooLate => "time_over",
             Self::Paused => "rate_limited",
+            Self::Unrecorded(_) => "ledger",
             Self::Panicked(_) => "internal",
             Self::Stopped => "stopped",
         }
@@ -237,13 +251,15 @@ impl Trouble {
             }
             Self::Remaining { left, .. } => format!("{left} of the backups that were to go are still listed"),
             Self::WipeLimit => {
-                "`max_wipes` portals were already left without any backup in this tick".to_owned()
+                "the tick's allowance of portals that may be left without any backup (`max_wipes`) is used up"
+                    .to_owned()
             }
-            Self::TimeOver => "the sweep's time was over".to_owned(),
+            Self::TimeOver | Self::TooLate => "the sweep's time was over".to_owned(),
             Self::Paused => {
                 "another sweep of the server was answered with 429, and its pause took all the time"
                     .to_owned()
             }
+            Self::Unrecorded(text) => format!("nothing was deleted, since it could not be recorded: {text}"),
             Self::Panicked(text) => format!("the sweep panicked: {text}"),
             Self::Stopped => "docsweep was stopped".to_owned(),
         }

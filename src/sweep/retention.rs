@@ -13,6 +13,9 @@ use crate::domain::{Backup, Keep, Reason, Verdict};
 /// which the server lists.
 pub fn decide(inventory: &[Backup], keep: Option<&Keep>, now: Timestamp) -> Vec<Verdict> {
     let mut backups: Vec<&Backup> = inventory.iter().collect();
+    // An id that is listed twice is one backup, as young as its youngest entry: only that one is decided about.
+    backups.sort_by_key(|backup| (&backup.id, backup.created_on.is_some(), Reverse(backup.created_on)));
+    backups.dedup_by_key(|backup| &backup.id);
     // What has no date comes first, and takes no place among the newest.
     backups.sort_by_key(|backup| (backup.created_on.is_some(), Reverse(backup.created_on), &backup.id));
     let undated = backups.iter().take_while(|backup| backup.created_on.is_none()).count();
@@ -35,7 +38,7 @@ fn reason(backup: &Backup, rank: usize, keep: &Keep, now: Timestamp) -> Reason {
         return Reason::Newest { rank, last };
     }
     let age = now.duration_since(created);
-    let young = |span| SignedDuration::try_from(span).is_ok_and(|span| age < span);
+    let young = |span| SignedDuration::try_from(span).map_or(true, |span| age < span);
     match keep.within() {
         Some(span) if young(span) => Reason::Young(span),
         within => Reason::Released { last: keep.last(), within },
@@ -149,6 +152,13 @@ mod tests {
         assert_eq!(gone(&decide(&all, keep(1, 0).as_ref(), now())), [BackupId::new("old")].into());
         let all = [backup("old", Some(60)), backup("undated", None)];
         assert!(gone(&decide(&all, keep(1, 0).as_ref(), now())).is_empty());
+    }
+
+    #[test]
+    fn an_id_that_is_listed_twice_is_one_backup_and_as_young_as_it_gets() {
+        let all = [backup("a", Some(90)), backup("b", Some(50)), backup("a", Some(1))];
+        let verdicts = decide(&all, keep(1, 0).as_ref(), now());
+        assert_eq!((verdicts.len(), gone(&verdicts)), (2, [BackupId::new("b")].into()));
     }
 
     #[test]

@@ -28,6 +28,15 @@ pub(super) enum Deletion {
     Listed,
 }
 
+/// What has to be granted before the first deletion of a sweep.
+#[derive(Debug, Default)]
+pub(super) struct Granted {
+    /// What is there was taken down.
+    pub(super) witnessed: bool,
+    /// The tick's allowance was asked, where it matters.
+    pub(super) wipe: bool,
+}
+
 /// How far an attempt has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum Step {
@@ -63,8 +72,8 @@ pub(super) struct Seen {
     /// Something is listed of which nobody can tell whether it was to go: there was no list before the deletion, and it
     /// is dated after it.
     pub(super) untold: bool,
-    /// The tick's allowance was asked, where it matters.
-    pub(super) wipe_granted: bool,
+    /// What has to be granted before the first deletion, and was.
+    pub(super) granted: Granted,
     /// How far the deletion has come.
     pub(super) deletion: Deletion,
     /// What was to go and was listed when the list was last read after a deletion.
@@ -77,6 +86,8 @@ pub(super) struct Seen {
     pub(super) lost: HashSet<BackupId>,
     /// `each`: backups whose deletion ended in an error, with the last one.
     pub(super) doubts: BTreeMap<BackupId, PortalError>,
+    /// How many backups that were to stay were not listed any more when the list was last read after a deletion.
+    pub(super) vanished: usize,
     /// The failure before the last wait.
     pub(super) last_failure: Option<Failure>,
 }
@@ -97,13 +108,27 @@ impl Seen {
 
     /// What of a list is meant to go. What was made since the decision is nobody's business; without a decision its
     /// date tells.
-    pub(super) fn left_of(&self, listed: Vec<Backup>, began: Timestamp) -> Vec<Backup> {
+    pub(super) fn left_of(&self, listed: &[Backup], began: Timestamp) -> Vec<Backup> {
         let ids: HashSet<&BackupId> = self.condemned().map(|backup| &backup.id).collect();
         let known = self.decision.is_some();
         let meant = |backup: &Backup| {
             if known { ids.contains(&backup.id) } else { backup.created_on.is_none_or(|at| at <= began) }
         };
-        listed.into_iter().filter(meant).collect()
+        listed.iter().filter(|backup| meant(backup)).cloned().collect()
+    }
+
+    /// What was listed says nothing any more, since something was sent after it.
+    pub(super) fn forget_list(&mut self) {
+        self.left.clear();
+        self.vanished = 0;
+        self.untold = false;
+    }
+
+    /// How many backups that were to stay are not in this list.
+    pub(super) fn kept_and_gone(&self, listed: &[Backup]) -> usize {
+        let listed: HashSet<&BackupId> = listed.iter().map(|backup| &backup.id).collect();
+        let kept = self.decision.iter().flatten().filter(|verdict| !verdict.reason.goes());
+        kept.filter(|verdict| !listed.contains(&verdict.backup.id)).count()
     }
 
     /// The numbers of the report. What was not observed stays unknown.
@@ -122,7 +147,8 @@ impl Seen {
                 (None, None)
             }
         };
-        Counts { found, deleted, kept: found.map(|found| found.saturating_sub(condemned)), remaining }
+        let kept = found.map(|found| found.saturating_sub(condemned).saturating_sub(number(self.vanished)));
+        Counts { found, deleted, kept, remaining }
     }
 
     /// The backups that were removed, oldest first: those that are no longer listed; where nobody could look, those of

@@ -88,10 +88,11 @@ fn the_example_holds_the_programs_defaults() {
                    schedule = \"nightly\"\n";
     let example = parse_text(&example()).unwrap_or_else(|problems| panic!("{problems}"));
     let Config { daemon, safety, schedules, portals } = parse_text(minimal).unwrap();
-    let Daemon { concurrency, per_server, shutdown_grace, log } = daemon;
+    let Daemon { concurrency, per_server, ledger, ledger_retention, shutdown_grace, log } = daemon;
     let Log { format, level } = log;
     assert_eq!(example.daemon.concurrency, concurrency);
     assert_eq!(example.daemon.per_server, per_server);
+    assert_eq!((&example.daemon.ledger, example.daemon.ledger_retention), (&ledger, ledger_retention));
     assert_eq!(example.daemon.shutdown_grace, shutdown_grace);
     assert_eq!(example.daemon.log.format, format);
     assert_eq!(example.daemon.log.level, level);
@@ -103,11 +104,11 @@ fn the_example_holds_the_programs_defaults() {
 }
 
 fn same_schedule(example: &Schedule, default: &Schedule) {
-    let Schedule { label, timetable: Timetable { cron, zone }, splay } = default;
+    let Schedule { label, timetable: Timetable { cron, zone }, splay, catch_up } = default;
     assert_eq!(&example.label, label);
     assert_eq!(example.timetable.cron.as_str(), cron.as_str());
     assert_eq!(example.timetable.zone.name(), zone.name());
-    assert_eq!(&example.splay, splay);
+    assert_eq!((&example.splay, &example.catch_up), (splay, catch_up));
 }
 
 fn same_portal(example: &Portal, default: &Portal) {

@@ -4,13 +4,14 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use docsweep::clock::ManualClock;
+use docsweep::clock::{Clock as _, ManualClock};
 use docsweep::cron::{Cron, Timetable, Zone};
 use docsweep::dispatch::{Caps, Dispatcher, Target, splay_offset};
 use docsweep::domain::{
     Dump, DumpSetting, FailureClass, Method, MissedRun, Outcome, PortalName, RetryPolicy, ScheduleLabel,
     ServerName, SkipReason, SweepReport, Trigger,
 };
+use docsweep::ledger::{Health, LedgerError, MemoryLedger};
 use docsweep::portal::{Call, PortalError};
 use docsweep::retry::Stop;
 use docsweep::schedule::{Due, GroupId};
@@ -29,6 +30,8 @@ struct House {
     caps: Caps,
     stop: Stop,
     clock: Arc<ManualClock>,
+    ledger: Arc<MemoryLedger>,
+    accounted: HashMap<PortalName, Timestamp>,
 }
 
 /// What a run of the dispatcher came to.
@@ -42,6 +45,8 @@ impl House {
             caps: Caps { concurrency: 64, per_server: 4, max_wipes: None },
             stop: Stop::default(),
             clock: Arc::new(ManualClock::new(SLOT.parse().unwrap())),
+            ledger: Arc::default(),
+            accounted: HashMap::new(),
         }
     }
 
@@ -56,6 +61,7 @@ impl House {
             schedule: ScheduleLabel::new("hourly"),
             timetable: hourly(),
             offset: Duration::ZERO,
+            catch_up: Duration::ZERO,
             dump: DumpSetting::Own,
             method: Method::Bulk,
             keep: None,
@@ -67,7 +73,7 @@ impl House {
         (portal, self.targets.last_mut().unwrap())
     }
 
-    fn dispatcher(&self) -> (Dispatcher<Sweeping<FakePortals>>, Reports) {
+    fn dispatcher(&self) -> (Dispatcher<Sweeping<FakePortals>, MemoryLedger>, Reports) {
         let reports = Reports::default();
         let sink = Arc::clone(&reports);
         let on_report = Box::new(move |report: &SweepReport| {
@@ -76,7 +82,18 @@ impl House {
         let clock = Arc::clone(&self.clock);
         let work = Sweeping { connect: self.portals.clone(), clock: Arc::<ManualClock>::clone(&clock) };
         let stop = self.stop.clone();
-        (Dispatcher::new(work, clock, Waits::default(), self.caps, stop, on_report), reports)
+        (
+            Dispatcher::new(
+                work,
+                Arc::clone(&self.ledger),
+                clock,
+                Waits::default(),
+                self.caps,
+                stop,
+                on_report,
+            ),
+            reports,
+        )
     }
 
     /// Plays the dues, one after the other with a pause between, and gives the reports when all has ended.
@@ -90,7 +107,10 @@ impl House {
             }
             drop(sender);
         };
-        tokio::join!(dispatcher.run(self.targets.clone(), receiver), feeding);
+        tokio::join!(
+            dispatcher.run(self.targets.clone(), &self.accounted, self.clock.now(), receiver),
+            feeding
+        );
         Arc::try_unwrap(reports).unwrap().into_inner().unwrap()
     }
 }
@@ -177,7 +197,7 @@ async fn a_portal_never_runs_twice_at_once() {
     let (portal, target) = house.add("acme");
     portal.script(Call::History, 1, Act::Hang);
     target.retry.deadline = Duration::from_secs(5400);
-    let reports = house.play(vec![due(SLOT), due(SLOT)], Duration::from_secs(1)).await;
+    let reports = house.play(vec![due(SLOT), due("2026-11-24T02:59:30Z")], Duration::from_secs(1)).await;
     let said: Vec<_> = reports.iter().map(|(_, report)| report.outcome.as_str()).collect();
     assert_eq!(said, ["skipped", "failed"]);
     assert_eq!(reports[0].1.outcome, Outcome::Skipped(SkipReason::Overlap));
@@ -332,7 +352,10 @@ async fn a_stop_lets_running_sweeps_finish_and_records_what_did_not_begin() {
         tokio::time::sleep(Duration::from_secs(30)).await;
         house.stop.hard.cancel();
     };
-    tokio::join!(dispatcher.run(house.targets.clone(), receiver), stopping);
+    tokio::join!(
+        dispatcher.run(house.targets.clone(), &house.accounted, house.clock.now(), receiver),
+        stopping
+    );
     let reports = reports.lock().unwrap();
     let shutdown = Outcome::Skipped(SkipReason::Shutdown);
     assert!(reports.iter().all(|(_, report)| report.outcome == shutdown), "{reports:?}");
@@ -357,7 +380,10 @@ async fn slots_that_come_while_sweeps_finish_are_recorded() {
         }
         house.stop.hard.cancel();
     };
-    tokio::join!(dispatcher.run(house.targets.clone(), receiver), stopping);
+    tokio::join!(
+        dispatcher.run(house.targets.clone(), &house.accounted, house.clock.now(), receiver),
+        stopping
+    );
     let reports = reports.lock().unwrap();
     assert_eq!(reports.len(), 6, "{reports:?}");
     assert!(reports.iter().all(|(_, report)| report.outcome == Outcome::Skipped(SkipReason::Shutdown)));
@@ -376,7 +402,10 @@ async fn a_splayed_start_that_the_clock_jumped_over_is_missed() {
         house.clock.step(jiff::SignedDuration::from_hours(5));
         drop(sender);
     };
-    tokio::join!(dispatcher.run(house.targets.clone(), receiver), jumping);
+    tokio::join!(
+        dispatcher.run(house.targets.clone(), &house.accounted, house.clock.now(), receiver),
+        jumping
+    );
     let slot = SLOT.parse().unwrap();
     let missed = Outcome::Missed(MissedRun { first: slot, last: slot, count: 1 });
     assert_eq!(reports.lock().unwrap()[0].1.outcome, missed);
@@ -413,4 +442,111 @@ async fn a_sweep_on_demand_is_manual_and_runs_now() {
     assert!(reports[0].0 - began < Duration::from_secs(1));
     assert_eq!((reports[0].1.trigger, reports[0].1.slot), (Trigger::Manual, None));
     assert_eq!(reports[0].1.next_slot, Some("2026-11-24T04:00:00Z".parse().unwrap()));
+}
+
+fn at(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slot_that_comes_twice_is_swept_once_and_told_once() {
+    let mut house = House::new();
+    let (portal, _) = house.add("acme");
+    let reports = house.play(vec![due(SLOT), due(SLOT)], Duration::from_secs(60)).await;
+    assert_eq!((reports.len(), portal.deletions()), (1, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_passed_while_no_process_was_there_is_missed_in_one_row() {
+    let mut house = House::new();
+    let (portal, target) = house.add("acme");
+    let name = target.portal.clone();
+    house.accounted.insert(name, at("2026-11-23T03:00:00Z"));
+    house.clock.set(at("2026-11-24T02:30:00Z"));
+    house.add("new");
+    let reports = house.play(Vec::new(), Duration::ZERO).await;
+    assert_eq!(reports.len(), 1, "the new portal has no past: {reports:?}");
+    let run = MissedRun { first: at("2026-11-23T04:00:00Z"), last: at("2026-11-24T02:00:00Z"), count: 23 };
+    assert_eq!(reports[0].1.outcome, Outcome::Missed(run));
+    assert_eq!(reports[0].1.next_slot, Some(at(SLOT)));
+    assert!(portal.calls().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_newest_missed_slot_is_caught_up_on_if_it_is_young_enough() {
+    for (catch_up, swept) in [(Duration::from_secs(1700), false), (Duration::from_secs(1800), true)] {
+        let mut house = House::new();
+        let (portal, target) = house.add("acme");
+        target.catch_up = catch_up;
+        let name = target.portal.clone();
+        house.accounted.insert(name, at("2026-11-23T23:00:00Z"));
+        house.clock.set(at("2026-11-24T02:30:00Z"));
+        let reports = house.play(Vec::new(), Duration::ZERO).await;
+        assert_eq!(portal.deletions(), usize::from(swept));
+        let missed = |last, count| {
+            Outcome::Missed(MissedRun { first: at("2026-11-24T00:00:00Z"), last: at(last), count })
+        };
+        let outcomes: Vec<_> = reports.iter().map(|(_, report)| report.outcome.clone()).collect();
+        if swept {
+            assert!(outcomes.contains(&missed("2026-11-24T01:00:00Z", 2)), "{outcomes:?}");
+            let caught = reports.iter().find(|(_, report)| report.trigger == Trigger::CatchUp).unwrap();
+            assert_eq!(
+                (&caught.1.outcome, caught.1.slot),
+                (&Outcome::Deleted, Some(at("2026-11-24T02:00:00Z")))
+            );
+        } else {
+            assert_eq!(outcomes, [missed("2026-11-24T02:00:00Z", 3)]);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_recorded_is_not_begun_and_recorded_as_missed_later() {
+    let mut house = House::new();
+    let (portal, _) = house.add("acme");
+    let (dispatcher, reports) = house.dispatcher();
+    let (sender, receiver) = mpsc::channel(8);
+    house.ledger.set_health(Health::Failing(LedgerError::Stopped));
+    let failing = async {
+        for hour in 3..6 {
+            house.clock.set(at(&format!("2026-11-24T{hour:02}:00:00Z")));
+            sender.send(due(&format!("2026-11-24T{hour:02}:00:00Z"))).await.unwrap();
+            tokio::time::sleep(Duration::from_secs(60)).await;
+        }
+        assert!(portal.calls().is_empty());
+        house.ledger.set_health(Health::Well);
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        house.clock.set(at("2026-11-24T06:00:00Z"));
+        sender.send(due("2026-11-24T06:00:00Z")).await.unwrap();
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        drop(sender);
+    };
+    let now = house.clock.now();
+    tokio::join!(dispatcher.run(house.targets.clone(), &house.accounted, now, receiver), failing);
+    let reports = reports.lock().unwrap();
+    let run = MissedRun { first: at("2026-11-24T03:00:00Z"), last: at("2026-11-24T05:00:00Z"), count: 3 };
+    let said: Vec<_> = reports.iter().map(|(_, report)| report.outcome.clone()).collect();
+    assert_eq!(said, [Outcome::Missed(run), Outcome::Deleted]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_deleted_that_could_not_be_taken_down() {
+    let mut house = House::new();
+    let (portal, _) = house.add("acme");
+    let ledger = Arc::clone(&house.ledger);
+    // The ledger fails between the claim and the deletion.
+    portal.on_list(move |_| ledger.set_health(Health::Failing(LedgerError::Stopped)));
+    let (dispatcher, reports) = house.dispatcher();
+    let (sender, receiver) = mpsc::channel(8);
+    sender.send(due(SLOT)).await.unwrap();
+    let mending = async {
+        tokio::time::sleep(Duration::from_secs(1800)).await;
+        assert_eq!(portal.deletions(), 0);
+        house.ledger.set_health(Health::Well);
+        drop(sender);
+    };
+    let now = house.clock.now();
+    tokio::join!(dispatcher.run(house.targets.clone(), &house.accounted, now, receiver), mending);
+    assert_eq!(reports.lock().unwrap()[0].1.outcome, Outcome::Skipped(SkipReason::Ledger));
+    assert_eq!(portal.left(Dump::Own), ["a"]);
 }

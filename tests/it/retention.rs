@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use docsweep::clock::SystemClock;
 use docsweep::domain::{
-    Dump, FailureClass, Keep, Method, Outcome, PortalName, Reason, RetryPolicy, ScheduleLabel, SkipReason,
-    SweepId, SweepReport, Trigger,
+    Backup, Dump, FailureClass, Keep, Method, Outcome, PortalName, Reason, RetryPolicy, ScheduleLabel,
+    SkipReason, SweepId, SweepReport, Trigger,
 };
 use docsweep::portal::Call::{DeleteBackup, History, RestoreProgress};
 use docsweep::portal::PortalError;
@@ -29,6 +29,10 @@ impl Admission for Open {
 
     fn is_paused(&self) -> bool {
         false
+    }
+
+    async fn witness(&self, _: &Job, _: &[Backup]) -> Result<(), String> {
+        Ok(())
     }
 }
 
@@ -314,4 +318,83 @@ async fn a_tick_leaves_only_so_many_portals_without_any_backup() {
     blind.portal.script(History, 1, Act::Fail(server_error()));
     assert_eq!(blind.sweep().await.outcome, Outcome::Skipped(SkipReason::WipeLimit));
     assert_eq!(blind.portal.deletions(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_that_fails_once_after_the_deletion_is_asked_for_again() {
+    let bench = Bench::new(4, last(1));
+    bench.portal.script(DeleteBackup, 3, Act::Lie);
+    bench.portal.script(History, 1, Act::Pass).script(History, 1, Act::Fail(server_error()));
+    let report = bench.sweep().await;
+    // The lie is seen, and what is left is sent again.
+    assert_eq!((&report.outcome, report.verified, report.counts.deleted), (&Outcome::Deleted, true, Some(3)));
+    assert_eq!(bench.portal.left(Dump::Own), ["b1"]);
+    assert_eq!(bench.portal.sent(), ["b4", "b3", "b2", "b4", "b3", "b2"], "oldest first, both times");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_backup_is_not_recorded_as_removed_and_as_left_at_once() {
+    let bench = Bench::new(4, last(1));
+    bench.portal.script(DeleteBackup, 3, Act::Lie);
+    bench.portal.script(DeleteBackup, 99, Act::Fail(error(FailureClass::NotAdmin, Some(403))));
+    let report = bench.sweep().await;
+    assert!(matches!(report.outcome, Outcome::Failed(_)), "{:?}", report.outcome);
+    assert_eq!((report.removed.len(), report.counts.deleted), (0, Some(0)), "{report:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_kept_and_is_gone_is_said() {
+    let bench = Bench::new(4, last(2));
+    bench.portal.script(History, 1, Act::Pass);
+    let mut lists = 0;
+    bench.portal.on_list(move |backups| {
+        lists += 1;
+        if lists == 2 {
+            backups.retain(|backup| backup.id.as_str() != "b2");
+        }
+    });
+    let report = bench.sweep().await;
+    assert_eq!((&report.outcome, report.counts.kept), (&Outcome::Deleted, Some(1)));
+    assert_eq!(report.note.as_deref(), Some("1 of the backups that were to stay are not listed any more"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_deletion_takes_nothing_of_the_ticks_allowance() {
+    let wipes = Some(Arc::new(Wipes::new(1)));
+    for method in [Method::Bulk, Method::Each] {
+        let (mut refused, mut next) = (Bench::new(2, None), Bench::new(2, None));
+        for bench in [&mut refused, &mut next] {
+            bench.job.method = method;
+            bench.job.wipes.clone_from(&wipes);
+        }
+        let no = error(FailureClass::KeyScope, Some(403));
+        refused.portal.script(DeleteBackup, 9, Act::Fail(no.clone()));
+        refused.portal.script(docsweep::portal::Call::DeleteHistory, 9, Act::Fail(no));
+        assert!(matches!(refused.sweep().await.outcome, Outcome::Failed(_)));
+        if method == Method::Each {
+            assert_eq!(next.sweep().await.outcome, Outcome::Deleted);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_plan_without_a_list_is_no_plan() {
+    let mut bench = Bench::new(2, None);
+    bench.job.method = Method::Bulk;
+    bench.portal.script(History, 99, Act::Fail(not_served()));
+    let report = bench.plan(None).await;
+    assert!(matches!(report.outcome, Outcome::Failed(_)), "{:?}", report.outcome);
+    assert_eq!((report.counts.found, report.counts.deleted), (None, None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_proved_gone_stays_so_when_the_rest_is_refused() {
+    let bench = Bench::new(20, None);
+    for day in 13..=20 {
+        bench.portal.fail_id(&format!("b{day}"), 1, true, error(FailureClass::OutcomeUnknown, Some(504)));
+    }
+    bench.portal.script(DeleteBackup, 99, Act::Fail(error(FailureClass::NotAdmin, Some(403))));
+    let report = bench.sweep().await;
+    assert!(matches!(report.outcome, Outcome::Failed(_)), "{:?}", report.outcome);
+    assert_eq!((report.counts.deleted, report.removed.len()), (Some(8), 8));
 }

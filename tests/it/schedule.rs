@@ -31,7 +31,11 @@ struct Running {
 
 async fn start(now: &str, timetables: Vec<Timetable>) -> Running {
     let clock = Arc::new(VirtualClock::new(at(now)));
-    let (ticker, receiver) = Ticker::start(Arc::clone(&clock) as _, timetables).await.unwrap();
+    let (ticker, receiver) = {
+        let now = clock.now();
+        Ticker::start(Arc::clone(&clock) as _, timetables, now).await
+    }
+    .unwrap();
     Running { clock, ticker, receiver }
 }
 
@@ -324,7 +328,9 @@ async fn nothing_comes_due_after_the_stop() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_system_clock_ticks() {
     let (ticker, mut receiver) =
-        Ticker::start(Arc::new(SystemClock), vec![timetable("* * * * * *", "UTC")]).await.unwrap();
+        Ticker::start(Arc::new(SystemClock), vec![timetable("* * * * * *", "UTC")], SystemClock.now())
+            .await
+            .unwrap();
     let mut last = None;
     for _ in 0..2 {
         let due = timeout_at(Instant::now() + minutes(1), receiver.recv()).await.unwrap().unwrap();

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use docsweep::clock::{Clock as _, SystemClock};
 use docsweep::domain::{
-    Dump, FailureClass, Method, Outcome, PortalName, RetryPolicy, ScheduleLabel, SkipReason, SweepId,
+    Backup, Dump, FailureClass, Method, Outcome, PortalName, RetryPolicy, ScheduleLabel, SkipReason, SweepId,
     SweepReport, Trigger,
 };
 use docsweep::portal::Call::{DeleteHistory, History, RestoreProgress, Version};
@@ -34,6 +34,10 @@ impl Admission for Open {
 
     fn is_paused(&self) -> bool {
         false
+    }
+
+    async fn witness(&self, _: &Job, _: &[Backup]) -> Result<(), String> {
+        Ok(())
     }
 }
 
@@ -455,7 +459,7 @@ async fn no_deletion_is_sent_after_the_end_by_the_wall_clock() {
     // The machine slept: tokio's clock stood still, the wall clock did not.
     bench.job.over_at = SystemClock.now() - Duration::from_secs(1);
     let report = bench.sweep().await;
-    assert!(matches!(report.outcome, Outcome::Failed(_)), "{:?}", report.outcome);
+    assert_eq!(report.outcome, Outcome::Skipped(SkipReason::NoTime));
     assert_eq!(bench.portal.calls(), [RestoreProgress, History]);
 }
 
@@ -476,4 +480,12 @@ async fn an_answer_that_makes_no_sense_ends_the_sweep_but_not_without_a_look() {
     assert_eq!((class(&report), report.attempts), (Some(FailureClass::BadResponse), 1));
     assert_eq!((report.counts.deleted, report.counts.remaining, report.verified), (Some(2), Some(0), false));
     assert_eq!(bench.portal.deletions(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_blind_deletion_is_not_sent_where_last_backups_are_counted() {
+    let mut bench = Bench::new(&[]);
+    bench.job.wipes = Some(Arc::new(docsweep::sweep::Wipes::new(0)));
+    let report = bench.sweep().await;
+    assert_eq!((&report.outcome, bench.portal.deletions()), (&Outcome::NothingToDelete, 0));
 }

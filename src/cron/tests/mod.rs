@@ -226,3 +226,36 @@ proptest! {
         prop_assert!(first > b || timetable.next_after(first).unwrap() <= second);
     }
 }
+
+#[test]
+fn the_last_slot_is_found_backwards() {
+    let last = |cron: &str, zone: &str, time: &str| {
+        let slot = timetable(cron, zone).last_up_to(time.parse().unwrap());
+        slot.map_or("none".to_owned(), |slot| slot.to_string())
+    };
+    let cases = [
+        ("0 3 * * *", "UTC", "2026-11-24T03:00:00Z", "2026-11-24T03:00:00Z"),
+        ("0 3 * * *", "UTC", "2026-11-24T03:00:00.5Z", "2026-11-24T03:00:00Z"),
+        ("0 3 * * *", "UTC", "2026-11-24T02:59:59.999Z", "2026-11-23T03:00:00Z"),
+        ("0 3 * * *", "Europe/Riga", "2026-03-29T12:00:00Z", "2026-03-29T01:00:00Z"),
+        ("30 2 * * *", "Europe/Berlin", "2026-10-25T12:00:00Z", "2026-10-25T00:30:00Z"),
+        ("* * * * * *", "UTC", "2026-11-24T03:00:07.2Z", "2026-11-24T03:00:07Z"),
+        ("0 0 29 2 *", "UTC", "2027-06-01T00:00:00Z", "2024-02-29T00:00:00Z"),
+        ("0 0 29 2 +MON", "UTC", "2027-06-01T00:00:00Z", "2016-02-29T00:00:00Z"),
+    ];
+    for (cron, zone, time, slot) in cases {
+        assert_eq!(last(cron, zone, time), slot, "{cron} {zone} up to {time}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn the_last_slot_is_the_one_that_no_other_follows(second in 0_i64..4_000_000_000, which in 0_usize..4) {
+        let cron = ["*/7 * * * *", "0 3 * * *", "30 2 * * 0", "0 0 1 * *"][which];
+        let (timetable, time) = (timetable(cron, "Europe/Riga"), Timestamp::from_second(second).unwrap());
+        let last = timetable.last_up_to(time).unwrap();
+        prop_assert!(last <= time);
+        prop_assert!(timetable.next_after(last).unwrap() > time);
+        prop_assert_eq!(timetable.last_up_to(last), Some(last));
+    }
+}

@@ -1,6 +1,7 @@
 //! The commands as a person meets them: what they print, and how they end.
 
 mod interrupt;
+mod ledger;
 mod plan;
 mod sweep;
 
@@ -89,11 +90,12 @@ fn snapshot(name: &str, text: &str) {
 
 #[test]
 fn help_says_what_there_is() {
-    for verb in ["", "run", "sweep", "plan", "check", "show-config", "example-config", "next"] {
-        let arguments: Vec<&str> = [verb, "--help"].into_iter().filter(|word| !word.is_empty()).collect();
+    let verbs = ["", "run", "sweep", "plan", "status", "history", "why", "ledger", "ledger check", "check"];
+    for verb in verbs.into_iter().chain(["show-config", "example-config", "next"]) {
+        let arguments: Vec<&str> = verb.split_whitespace().chain(["--help"]).collect();
         let said = docsweep(&arguments);
         assert_eq!((said.code, said.stderr.as_str()), (0, ""));
-        snapshot(&["help", verb].join("-"), &said.stdout);
+        snapshot(&["help", &verb.replace(' ', "-")].join("-"), &said.stdout);
     }
 }
 

@@ -8,7 +8,7 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 use super::{objects, snapshot};
-use crate::support::process::{DEFAULTS, Ended, NEVER_NOW, Setup, program, sweeps};
+use crate::support::process::{DEFAULTS, Ended, NEVER_NOW, Setup, sweeps};
 
 pub(super) async fn portal(server: &Server, name: &str) -> Portal {
     let portal = server.add_portal(name).await.unwrap();
@@ -174,8 +174,8 @@ async fn a_reader_that_has_gone_stops_no_sweep() {
     for form in [&["sweep"][..], &["sweep", "--json"]] {
         let (reader, writer) = std::io::pipe().unwrap();
         drop(reader);
-        let mut command = program(form);
-        command.arg("--config").arg(setup.write()).stdout(writer).stderr(Stdio::piped());
+        let mut command = setup.command(form);
+        command.stdout(writer).stderr(Stdio::piped());
         let output = command.output().await.unwrap();
         let stderr = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(0), "{stderr}");
@@ -193,8 +193,8 @@ async fn results_that_cannot_be_printed_are_no_success() {
     setup.admit(&acme);
     for arguments in [&["sweep", "--json"][..], &["sweep"]] {
         let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
-        let mut command = program(arguments);
-        command.arg("--config").arg(setup.write()).stdout(full).stderr(Stdio::piped());
+        let mut command = setup.command(arguments);
+        command.stdout(full).stderr(Stdio::piped());
         let output = command.spawn().unwrap().wait_with_output().await.unwrap();
         assert_eq!(output.status.code(), Some(1));
         let said = String::from_utf8(output.stderr).unwrap();
@@ -212,8 +212,8 @@ async fn a_log_that_nobody_reads_stops_no_sweep() {
     setup.admit(&acme);
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
-    let mut command = program(&["sweep", "--json"]);
-    command.arg("--config").arg(setup.write()).stderr(writer).stdout(Stdio::piped());
+    let mut command = setup.command(&["sweep", "--json"]);
+    command.stderr(writer).stdout(Stdio::piped());
     let output = command.output().await.unwrap();
     assert_eq!(output.status.code(), Some(0));
     assert_eq!(objects(&String::from_utf8(output.stdout).unwrap())[0]["outcome"], "deleted");

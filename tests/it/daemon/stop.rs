@@ -10,7 +10,7 @@ use serde_json::Value;
 use tokio::time::timeout;
 
 use super::{of, portal};
-use crate::support::process::{DEFAULTS, Ended, LIMIT, Process, Setup, program, records, sweeps};
+use crate::support::process::{DEFAULTS, Ended, LIMIT, Process, Setup, records, sweeps};
 
 /// A daemon whose one slot has come: `acme` is in a held deletion, `globex` waits for the only permit, and `later` for
 /// its place in the splay.
@@ -154,8 +154,8 @@ async fn a_log_whose_reader_stands_still_stops_nothing() {
     let mut setup = Setup::seconds("*");
     setup.admit(&acme);
     let (reader, writer) = std::io::pipe().unwrap();
-    let mut command = program(&["run"]);
-    command.arg("--config").arg(setup.write()).env("RUST_LOG", "trace").stderr(writer);
+    let mut command = setup.command(&["run"]);
+    command.env("RUST_LOG", "trace").stderr(writer);
     let mut child = command.kill_on_drop(true).spawn().unwrap();
     // The pipe holds 64 KiB, and one traced sweep writes a good part of that.
     timeout(LIMIT, acme.wait_route(Route::DeleteHistory, 8)).await.expect("sweeps go on");

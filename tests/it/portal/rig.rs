@@ -9,8 +9,8 @@ use std::time::Duration;
 use docspace_sim::{Builder, Key, Portal, Request, Route, Server, Tls};
 use docsweep::clock::{Clock, SystemClock};
 use docsweep::domain::{
-    Authorization, Dump, FailureClass, Method, Outcome, PortalName, PortalUrl, RetryPolicy, ScheduleLabel,
-    SkipReason, SweepId, SweepReport, Trigger,
+    Authorization, Backup, Dump, FailureClass, Method, Outcome, PortalName, PortalUrl, RetryPolicy,
+    ScheduleLabel, SkipReason, SweepId, SweepReport, Trigger,
 };
 use docsweep::keys::{ApiKey, ApiKeySource};
 use docsweep::portal::{Endpoint, HttpPortals, TlsProfiles};
@@ -47,6 +47,10 @@ impl Admission for Gate {
 
     fn is_paused(&self) -> bool {
         false
+    }
+
+    async fn witness(&self, _: &Job, _: &[Backup]) -> Result<(), String> {
+        Ok(())
     }
 }
 

@@ -22,6 +22,8 @@ pub(crate) enum Act {
     Panic,
     /// Answers true and deletes nothing.
     Lie,
+    /// Serves the call.
+    Pass,
     /// A backup with this id is made just before the call is served.
     Make(&'static str),
 }
@@ -39,6 +41,20 @@ struct State {
     at_once: usize,
     most_at_once: usize,
     ids: Vec<IdRule>,
+    on_list: OnList,
+}
+
+/// Called when the list is read.
+#[derive(Default)]
+struct OnList(Option<Change>);
+
+/// Changes what a portal has.
+type Change = Box<dyn FnMut(&mut Vec<Backup>) + Send>;
+
+impl std::fmt::Debug for OnList {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("OnList")
+    }
 }
 
 /// The deletion of one backup goes wrong.
@@ -107,6 +123,11 @@ impl FakePortal {
         self
     }
 
+    /// Calls this whenever the list is read.
+    pub(crate) fn on_list(&self, call: impl FnMut(&mut Vec<Backup>) + Send + 'static) {
+        self.0.lock().unwrap().on_list = OnList(Some(Box::new(call)));
+    }
+
     /// A backup that was made at an instant.
     pub(crate) fn make_at(&self, dump: Dump, id: &str, at: &str) {
         self.make(dump, id);
@@ -163,7 +184,7 @@ impl FakePortal {
         work: impl FnOnce(&mut State) -> T,
     ) -> Result<T, PortalError> {
         match self.act(call) {
-            None => Ok(work(&mut self.0.lock().unwrap())),
+            None | Some(Act::Pass) => Ok(work(&mut self.0.lock().unwrap())),
             Some(Act::Fail(error)) => Err(error),
             Some(Act::FailAfterwards(error)) => {
                 work(&mut self.0.lock().unwrap());
@@ -200,8 +221,14 @@ impl ReadPortal for FakePortal {
     }
 
     async fn history(&self, dump: Dump) -> Result<Vec<Backup>, PortalError> {
-        let list =
-            |state: &mut State| state.backups.get(&(dump == Dump::ServerWide)).cloned().unwrap_or_default();
+        let list = |state: &mut State| {
+            let State { backups, on_list, .. } = state;
+            let backups = backups.entry(dump == Dump::ServerWide).or_default();
+            if let Some(call) = &mut on_list.0 {
+                call(backups);
+            }
+            backups.clone()
+        };
         self.play(Call::History, dump, Vec::new(), list).await
     }
 }

@@ -116,9 +116,16 @@ impl Setup {
 
     /// The same, with these variables.
     pub(crate) fn start_with(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Process {
-        let mut command = program(arguments);
-        command.arg("--config").arg(self.write()).envs(variables.iter().copied());
+        let mut command = self.command(arguments);
+        command.envs(variables.iter().copied());
         Process::start(command)
+    }
+
+    /// The program on the configuration, with its ledger in the setup's own folder.
+    pub(crate) fn command(&self, arguments: &[&str]) -> tokio::process::Command {
+        let mut command = program(arguments);
+        command.arg("--config").arg(self.write()).env("STATE_DIRECTORY", self.folder());
+        command
     }
 
     /// Runs the program on the configuration to its end.
@@ -135,7 +142,8 @@ impl Setup {
             let cron = slot.strftime("%S %M %H %d %m *").to_string();
             let path = self.private("config.toml", &self.text.replace("AT", &cron));
             let mut command = program(&["run"]);
-            command.arg("--config").arg(path).envs(variables.iter().copied());
+            command.arg("--config").arg(path).env("STATE_DIRECTORY", self.folder());
+            command.envs(variables.iter().copied());
             let mut process = Process::start(command);
             process.stderr.line("docsweep started").await;
             if process.stderr.lines().iter().any(|line| line.contains(&slot.to_string())) {

@@ -1,11 +1,14 @@
 //! The command line: what can be typed, and its help.
 
+mod time;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use jiff::Timestamp;
-use jiff::civil::DateTime;
-use jiff::tz::TimeZone;
+
+pub use time::Since;
+use time::{instant, since};
 
 /// Where the configuration is, if nobody says otherwise.
 const DEFAULT_CONFIG: &str = "/etc/docsweep/config.toml";
@@ -47,6 +50,9 @@ pub enum Command {
         /// Delete nothing: show what would go and what would stay.
         #[arg(long)]
         dry_run: bool,
+        /// With --dry-run: decide as of another time.
+        #[arg(long, value_name = "TIME", requires = "dry_run", value_parser = time::instant)]
+        at: Option<Timestamp>,
         /// How results are printed.
         #[command(flatten)]
         output: Output,
@@ -62,6 +68,60 @@ pub enum Command {
         /// How results are printed.
         #[command(flatten)]
         output: Output,
+    },
+    /// Show where each portal stands: its last sweep, its next slot, and what a person should do.
+    ///
+    /// Reads the ledger, also while the daemon runs. Ends with 0 whatever the portals' sweeps came to.
+    Status {
+        /// Which portals; none named: all of the configuration, and then those that only the ledger knows.
+        #[arg(value_name = "PORTAL")]
+        portals: Vec<String>,
+        /// How results are printed.
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Show past sweeps, the newest last.
+    ///
+    /// They stand in the order in which they were begun; missed slots, where they were noticed. Reads the ledger, also while the daemon runs.
+    History {
+        /// Only those of this portal.
+        #[arg(value_name = "PORTAL")]
+        portal: Option<String>,
+        /// Only what is not older: a time (without an offset in UTC), or how long ago, such as 7d.
+        #[arg(long, value_name = "TIME|DURATION", value_parser = since)]
+        since: Option<Since>,
+        /// Only what failed or was left partial.
+        #[arg(long)]
+        failed: bool,
+        /// Only what deleted something, with each backup that was removed.
+        #[arg(long)]
+        deleted: bool,
+        /// At most so many, the newest ones.
+        #[arg(short = 'n', long = "number", value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+        number: u32,
+        /// How results are printed.
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Explain what happened at a portal's slots around a time, or why nothing did.
+    ///
+    /// Reads the ledger, also while the daemon runs.
+    Why {
+        /// Which portal.
+        #[arg(value_name = "PORTAL")]
+        portal: String,
+        /// Around when: 2026-12-24T03:00:00Z, or without an offset in UTC; by default the last slot before now.
+        #[arg(value_name = "TIME", value_parser = instant)]
+        time: Option<Timestamp>,
+        /// How results are printed.
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Look after the ledger.
+    Ledger {
+        /// What to do with it.
+        #[command(subcommand)]
+        command: LedgerCommand,
     },
     /// Check the configuration file, and report every problem that it has.
     Check {
@@ -91,18 +151,26 @@ pub enum Command {
     },
 }
 
+/// What docsweep can do with its ledger.
+#[derive(Debug, Subcommand)]
+pub enum LedgerCommand {
+    /// Read the whole ledger, and report whatever is wrong with it; nothing is written.
+    ///
+    /// Ends with 0 if all is well, else with 1.
+    Check {
+        /// Which file; by default the configuration's ledger.
+        #[arg(value_name = "FILE")]
+        file: Option<PathBuf>,
+        /// How results are printed.
+        #[command(flatten)]
+        output: Output,
+    },
+}
+
 /// How results are printed.
 #[derive(Debug, Clone, Copy, Args)]
 pub struct Output {
     /// Print one JSON object a line on stdout.
     #[arg(long)]
     pub json: bool,
-}
-
-/// An instant with an offset, or without one in UTC.
-fn instant(text: &str) -> Result<Timestamp, String> {
-    let civil = |text: &str| Some(text.parse::<DateTime>().ok()?.to_zoned(TimeZone::UTC).ok()?.timestamp());
-    let instant = text.parse().ok().or_else(|| civil(text));
-    instant
-        .ok_or_else(|| "write a time such as 2026-12-24T03:00:00Z, or a date such as 2026-12-24".to_owned())
 }
