@@ -10,6 +10,10 @@ check: fmt clippy test doc deny
 test:
     cargo test
 
+# What takes minutes: the daemon is killed two hundred times.
+slow:
+    cargo test --locked --test it -- --ignored two_hundred_kills --nocapture
+
 fmt:
     cargo fmt --all --check
 

@@ -115,7 +115,8 @@ pub(super) fn plans(reports: &[SweepReport], at: Option<Timestamp>) -> anyhow::R
     }
     let failed = reports.iter().filter(|report| report.outcome != Outcome::Planned).count();
     let failed = if failed == 0 { String::new() } else { format!("; {failed} could not be planned") };
-    output::text(&format!("{go} backups would go, {stay} would stay{failed}. Nothing was deleted.\n"))?;
+    let backups = if go == 1 { "backup" } else { "backups" };
+    output::text(&format!("{go} {backups} would go, {stay} would stay{failed}. Nothing was deleted.\n"))?;
     output::complain(
         "note: reading a list is not wholly passive: the server drops records whose file it does not find.\n",
     );

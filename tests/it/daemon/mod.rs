@@ -3,6 +3,7 @@
 //! A machine under load may sweep late or not at all; what is asserted holds there too. Every slot is accounted for,
 //! none twice, and what the records say is what the portals went through.
 
+mod kills;
 mod ledger;
 mod stop;
 
