@@ -146,7 +146,7 @@ impl<W: Work, L: Ledger> Dispatcher<W, L> {
             let next = target.timetable.next_after(now);
             self.start(
                 &target,
-                Occasion { trigger: Trigger::Manual, slot: None, next, wipes: wipes.clone() },
+                Occasion { trigger: Trigger::Manual, slot: None, next, wipes: portals(wipes.as_ref()) },
             );
         }
         while let Some(ended) = self.running.join_next_with_id().await {
@@ -198,7 +198,7 @@ impl<W: Work, L: Ledger> Dispatcher<W, L> {
                 let due = *known.entry(after).or_insert_with(|| passed(&target.timetable, after, now));
                 if let Some(due) = due {
                     let wipes = due.slot.and_then(|slot| self.allowance(slot));
-                    self.due_for(target, &due, wipes);
+                    self.due_for(target, &due, portals(wipes.as_ref()));
                 }
             }
         }
@@ -208,7 +208,7 @@ impl<W: Work, L: Ledger> Dispatcher<W, L> {
     fn due(&mut self, groups: &HashMap<GroupId, Vec<Arc<Target>>>, due: &Due) {
         let wipes = due.slot.and_then(|slot| self.allowance(slot));
         for target in groups.get(&due.group).into_iter().flatten() {
-            self.due_for(target, due, wipes.clone());
+            self.due_for(target, due, portals(wipes.as_ref()));
         }
     }
 
@@ -293,6 +293,11 @@ fn group(targets: Vec<Target>) -> HashMap<GroupId, Vec<Arc<Target>>> {
         members.sort_by_key(|target| target.offset);
     }
     groups
+}
+
+/// A tick's allowance, as one portal's.
+fn portals(wipes: Option<&Arc<Wipes>>) -> Option<Arc<Wipes>> {
+    wipes.map(|wipes| Arc::new(wipes.for_portal()))
 }
 
 /// A task that ended, as the set of them tells it.

@@ -254,10 +254,7 @@ impl Ground<'_> {
         else {
             return Ok(());
         };
-        if !wipes.take() {
-            return Err(Trouble::WipeLimit);
-        }
-        self.seen.granted.wipe = true;
+        self.seen.granted.wipe = wipes.take().ok_or(Trouble::WipeLimit)?;
         Ok(())
     }
 }

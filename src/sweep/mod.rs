@@ -15,7 +15,7 @@ pub mod retention;
 mod seen;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -119,25 +119,42 @@ pub struct Job {
     pub next_slot: Option<Timestamp>,
 }
 
-/// How many portals may still be left without any backup in one tick.
+/// How many portals may still be left without any backup in one tick, as one portal of it sees that: it takes one, however
+/// many of its sets of backups are wiped.
 #[derive(Debug)]
-pub struct Wipes(AtomicU32);
+pub struct Wipes {
+    left: Arc<AtomicU32>,
+    mine: AtomicBool,
+}
 
 impl Wipes {
     /// A tick's allowance.
     pub fn new(allowed: u32) -> Self {
-        Self(AtomicU32::new(allowed))
+        Self { left: Arc::new(AtomicU32::new(allowed)), mine: AtomicBool::new(false) }
     }
 
-    /// Takes one, if one is left.
-    fn take(&self) -> bool {
+    /// The same allowance, for one more portal.
+    #[must_use]
+    pub fn for_portal(&self) -> Self {
+        Self { left: Arc::clone(&self.left), mine: AtomicBool::new(false) }
+    }
+
+    /// Takes one, if one is left: whether it was taken now, and not before by the same portal.
+    fn take(&self) -> Option<bool> {
+        if self.mine.load(Ordering::Relaxed) {
+            return Some(false);
+        }
         let less = |left: u32| left.checked_sub(1);
-        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_ok()
+        self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).ok()?;
+        self.mine.store(true, Ordering::Relaxed);
+        Some(true)
     }
 
-    /// Gives one back that was taken.
+    /// Gives back the one that was taken.
     fn give_back(&self) {
-        self.0.fetch_add(1, Ordering::Relaxed);
+        if self.mine.swap(false, Ordering::Relaxed) {
+            self.left.fetch_add(1, Ordering::Relaxed);
+        }
     }
 }
 

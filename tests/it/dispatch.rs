@@ -550,3 +550,34 @@ async fn nothing_is_deleted_that_could_not_be_taken_down() {
     assert_eq!(reports.lock().unwrap()[0].1.outcome, Outcome::Skipped(SkipReason::Ledger));
     assert_eq!(portal.left(Dump::Own), ["a"]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn one_tick_leaves_only_so_many_portals_without_any_backup() {
+    let mut house = House::new();
+    house.caps.max_wipes = Some(2);
+    for name in ["a", "b", "c", "d"] {
+        let (portal, target) = house.add(name);
+        portal.make(Dump::ServerWide, "dump");
+        target.dump = DumpSetting::Both;
+    }
+    let reports = house.play(vec![due(SLOT), due("2026-11-24T04:00:00Z")], Duration::from_secs(3600)).await;
+    let wiped = |at: &str| {
+        let slot = Some(at.parse().unwrap());
+        let mut names: Vec<_> = reports
+            .iter()
+            .filter(|(_, report)| report.slot == slot && report.outcome == Outcome::Deleted)
+            .map(|(_, report)| report.portal.as_str())
+            .collect();
+        assert_eq!(names.len(), 4, "both sets of two portals");
+        names.sort_unstable();
+        names.dedup();
+        names.len()
+    };
+    assert_eq!(
+        (wiped(SLOT), wiped("2026-11-24T04:00:00Z")),
+        (2, 2),
+        "the next tick has an allowance of its own"
+    );
+    let limited = |report: &SweepReport| report.outcome == Outcome::Skipped(SkipReason::WipeLimit);
+    assert_eq!(reports.iter().filter(|(_, report)| limited(report)).count(), 4);
+}

@@ -294,7 +294,7 @@ async fn a_tick_leaves_only_so_many_portals_without_any_backup() {
     let (mut emptied, mut spared) = (Bench::new(2, None), Bench::new(2, None));
     let (mut keeping, mut empty) = (Bench::new(2, last(1)), Bench::new(0, None));
     for bench in [&mut emptied, &mut spared, &mut keeping, &mut empty] {
-        bench.job.wipes.clone_from(&wipes);
+        bench.job.wipes = wipes.as_ref().map(|wipes| Arc::new(wipes.for_portal()));
     }
     empty.job.method = Method::Bulk;
     assert_eq!(
@@ -313,7 +313,7 @@ async fn a_tick_leaves_only_so_many_portals_without_any_backup() {
 
     // `bulk` without a list might delete anything.
     let mut blind = Bench::new(2, None);
-    blind.job.wipes = wipes;
+    blind.job.wipes = wipes.map(|wipes| Arc::new(wipes.for_portal()));
     blind.job.method = Method::Bulk;
     blind.portal.script(History, 1, Act::Fail(server_error()));
     assert_eq!(blind.sweep().await.outcome, Outcome::Skipped(SkipReason::WipeLimit));
@@ -365,7 +365,7 @@ async fn a_refused_deletion_takes_nothing_of_the_ticks_allowance() {
         let (mut refused, mut next) = (Bench::new(2, None), Bench::new(2, None));
         for bench in [&mut refused, &mut next] {
             bench.job.method = method;
-            bench.job.wipes.clone_from(&wipes);
+            bench.job.wipes = wipes.as_ref().map(|wipes| Arc::new(wipes.for_portal()));
         }
         let no = error(FailureClass::KeyScope, Some(403));
         refused.portal.script(DeleteBackup, 9, Act::Fail(no.clone()));
