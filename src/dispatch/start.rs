@@ -121,6 +121,10 @@ impl<W: Work, L: Ledger> Dispatcher<W, L> {
                 let mine = jobs.into_iter().zip(claimed).filter(|(_, claimed)| *claimed == Claimed::New);
                 self.sweep(target, mine.map(|(job, _)| job).collect());
             }
+            Err(error) if !error.is_outage() => {
+                self.busy.remove(&target.portal);
+                self.tell(&report(&target, occasion, Outcome::Failed(task::refused(&error))));
+            }
             Err(error) => {
                 self.busy.remove(&target.portal);
                 self.outage.failed(&error);
@@ -152,6 +156,9 @@ impl<W: Work, L: Ledger> Dispatcher<W, L> {
         match recorded {
             Ok(rows) if rows.contains(&Claimed::Taken) => {}
             Ok(_) => self.tell(report),
+            Err(error) if !error.is_outage() => {
+                self.tell(&SweepReport { outcome: Outcome::Failed(task::refused(&error)), ..report.clone() });
+            }
             Err(error) => {
                 self.outage.failed(&error);
                 self.outage.keep_report(target, report);

@@ -92,6 +92,11 @@ pub(super) fn lost(error: &tokio::task::JoinError) -> Failure {
     Failure { class: FailureClass::Internal, http_status: None, detail }
 }
 
+/// The failure of a slot whose record the ledger refuses although it is well: asking again would end the same way.
+pub(super) fn refused(error: &LedgerError) -> Failure {
+    Failure { class: FailureClass::Internal, http_status: None, detail: error.to_string() }
+}
+
 /// The jobs of a sweep: one for each of the portal's `Dump` values, with one id.
 pub(super) fn jobs(first: &Job, dumps: &[Dump]) -> Vec<Job> {
     dumps.iter().map(|&dump| Job { dump, ..first.clone() }).collect()

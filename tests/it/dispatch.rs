@@ -581,3 +581,18 @@ async fn one_tick_leaves_only_so_many_portals_without_any_backup() {
     let limited = |report: &SweepReport| report.outcome == Outcome::Skipped(SkipReason::WipeLimit);
     assert_eq!(reports.iter().filter(|(_, report)| limited(report)).count(), 4);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_record_that_the_ledger_refuses_is_a_defect_and_no_outage() {
+    let mut house = House::new();
+    let (portal, _) = house.add("acme");
+    house.add("paused").1.enabled = false;
+    house.ledger.set_health(Health::Failing(LedgerError::Refused { detail: "no such rule".to_owned() }));
+    let reports = outcomes(&house.play(vec![due(SLOT)], Duration::from_secs(1)).await);
+    for name in ["acme", "paused"] {
+        let Outcome::Failed(failure) = &reports[name] else { panic!("{:?}", reports[name]) };
+        assert_eq!(failure.class, FailureClass::Internal);
+        assert!(failure.detail.contains("no such rule"), "{}", failure.detail);
+    }
+    assert!(portal.calls().is_empty());
+}
