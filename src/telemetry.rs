@@ -56,8 +56,7 @@ pub fn init(log: &Log, progress: &MultiProgress) -> anyhow::Result<Logging> {
             .with_writer(writer)
             .boxed()
     } else {
-        let colours = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
-        fmt::layer().with_ansi(colours).with_target(false).with_writer(writer).boxed()
+        fmt::layer().with_ansi(stderr_colours()).with_target(false).with_writer(writer).boxed()
     };
     tracing_subscriber::registry().with(layer.with_filter(filter)).try_init().context("starting the log")?;
     std::panic::set_hook(Box::new(|panic| {
@@ -66,6 +65,11 @@ pub fn init(log: &Log, progress: &MultiProgress) -> anyhow::Result<Logging> {
         tracing::error!(location, detail = message, "panic: a defect of docsweep");
     }));
     Ok(Logging { _writing: writing, lost })
+}
+
+/// Whether colours are welcome on stderr.
+pub fn stderr_colours() -> bool {
+    io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
 fn json(format: LogFormat) -> bool {

@@ -29,6 +29,16 @@ pub(super) fn targets(config: &Config) -> Vec<Target> {
     config.portals.iter().map(target).collect()
 }
 
+/// Those that were named, disabled ones too: somebody asked for them; else every enabled one.
+pub(super) fn chosen(config: &Config, names: &[String]) -> Vec<Target> {
+    let mut all = targets(config);
+    all.retain(|target| match names {
+        [] => target.enabled,
+        names => names.iter().any(|name| name == target.portal.as_str()),
+    });
+    all
+}
+
 fn target(portal: &Portal) -> Target {
     Target {
         portal: portal.name.clone(),

@@ -21,8 +21,9 @@ use anyhow::Context as _;
 use crate::cli::{Cli, Command};
 use crate::config::{Config, LoadError, nearest};
 use crate::lifecycle::forbid_core_files;
+use crate::telemetry;
 
-use fleet::{endpoints, targets};
+use fleet::{chosen, endpoints, targets};
 pub use ledger::open_ledger;
 pub use run::daemon;
 
@@ -102,7 +103,7 @@ struct Refusal {
 fn load(path: &Path) -> Result<Config, Refusal> {
     Config::load(path).map_err(|error| {
         let text = match &error {
-            LoadError::Invalid(problems) => format!("{}\n", problems.render(output::stderr_colours())),
+            LoadError::Invalid(problems) => format!("{}\n", problems.render(telemetry::stderr_colours())),
             other => format!("error: {other}\n"),
         };
         Refusal { exit: Exit::Config, text }

@@ -7,7 +7,7 @@ use std::path::Path;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{Exit, known_portals, load, output, targets};
+use super::{Exit, chosen, known_portals, load, output};
 use crate::cli::Output;
 use crate::clock::{Clock, SystemClock};
 use crate::cron::Timetable;
@@ -27,11 +27,7 @@ struct Upcoming<'a> {
 pub(super) fn run(path: &Path, number: u32, names: &[String], output: Output) -> anyhow::Result<Exit> {
     let config = load(path)?;
     known_portals(&config, names)?;
-    let mut targets = targets(&config);
-    targets.retain(|target| match names {
-        [] => target.enabled,
-        names => names.iter().any(|name| name == target.portal.as_str()),
-    });
+    let targets = chosen(&config, names);
     let slots = upcoming(&targets, SystemClock.now(), number as usize);
     if slots.is_empty() {
         output::complain("warning: every portal is disabled: there are no slots to come\n");

@@ -1,6 +1,6 @@
 //! Writing to stdout and stderr: lines, objects, tables. A reader that has gone away is no error.
 
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, Write as _};
 
 use anyhow::Context as _;
 use comfy_table::{ContentArrangement, Table, presets};
@@ -76,9 +76,4 @@ pub(super) fn complain(text: &str) {
     match io::stderr().lock().write_all(text.as_bytes()) {
         Ok(()) | Err(_) => {}
     }
-}
-
-/// Whether colours are welcome on stderr.
-pub(super) fn stderr_colours() -> bool {
-    io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }

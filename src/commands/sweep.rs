@@ -11,7 +11,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 
 use super::run::{block_on, dispatcher, portals, sweeping};
-use super::{Exit, known_portals, load, open_ledger, output, report, targets};
+use super::{Exit, chosen, known_portals, load, open_ledger, output, report};
 use crate::cli::Output;
 use crate::config::Config;
 use crate::dispatch::{OnReport, Target};
@@ -81,16 +81,6 @@ fn on_demand<W: Work, L: Ledger>(
         config.portals.iter().map(|portal| &portal.name).zip(0..).collect();
     reports.sort_by_key(|report| places.get(&report.portal).copied());
     Ok(reports)
-}
-
-/// Those that were named, disabled ones too: somebody asked for them; else every enabled one.
-fn chosen(config: &Config, names: &[String]) -> Vec<Target> {
-    let mut all = targets(config);
-    all.retain(|target| match names {
-        [] => target.enabled,
-        names => names.iter().any(|name| name == target.portal.as_str()),
-    });
-    all
 }
 
 async fn carry_out<W: Work, L: Ledger>(

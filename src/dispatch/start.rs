@@ -28,7 +28,7 @@ impl<W: Work, L: Ledger> Dispatcher<W, L> {
         self.by_task.insert(task.id(), running);
     }
 
-    /// The portal's job, for the first of its `Dump` values.
+    /// The portal's job; each of its `Dump` values makes one of its own of it.
     fn job(&self, target: &Target, occasion: &Occasion) -> Job {
         let now = self.clock.now();
         let time = target.time_for_sweep(now, occasion.next);

@@ -133,7 +133,7 @@ impl<K: Kind, A: Admission> Operation for Attempts<'_, K, A> {
 }
 
 /// What a panic said. Its observations are kept: `Seen` holds nothing that a broken step could have left half-made.
-pub(super) fn panic_text(panic: &(dyn Any + Send)) -> String {
+fn panic_text(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().copied();
     let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     text.unwrap_or("no message").to_owned()
